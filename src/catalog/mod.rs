@@ -1,0 +1,178 @@
+//! The port to the catalog: what is stored where, and what was begun. Every verb is one whole transaction, durable when it is answered.
+//!
+//! ```text
+//! generation   (none) ──intend──▶ open ──commit──▶ the head of its object ──replaced or removed──▶ its extents retire
+//!                                  └──close──▶ closed (owes a void if its root was sent) ──void settled──▶ (none)
+//! fragment     (none) ──intend──▶ sent ──▶ sound ⇄ damaged, missing
+//!                                   └── any ──doomed at a time──▶ deleted at the provider ──▶ (none)
+//! ```
+//!
+//! The catalog can be rebuilt from the clouds. It holds no key and no payload; the full key of a fragment follows from its extent's row, index and
+//! copy number, so a row in state sent is enough to find a blob that a crash left behind.
+
+pub mod record;
+
+use std::fmt;
+
+use futures::future::BoxFuture;
+
+use crate::fragment::id::{ExtentId, Generation, ProviderId, WriterId};
+use record::{
+    Census, Commit, Committed, Doomed, EpochRow, Extent, Fragment, Intent, Member, OpenGeneration, Piece, Pin, Usage,
+    Version,
+};
+
+/// An answer that is on its way.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, CatalogError>>;
+
+/// The database of one cloud set. One process writes, others may read meanwhile; `conformance.rs` holds every implementation to this page.
+pub trait Catalog: fmt::Debug + Send + Sync {
+    // ── writing: each durable (fsync) when answered; several at once share one fsync ──
+
+    /// Notes an epoch of this writer. Refused as [`CatalogError::Epoch`] if one as high is known.
+    fn claim_epoch(&self, epoch: u64, writer: WriterId) -> Answer<'_, ()>;
+
+    /// Before the first byte of an extent leaves: opens its generation if it is new, notes the extent with no references and its fragments as sent,
+    /// and raises the last sequence of the epoch. A root or void is noted as such.
+    fn intend(&self, intent: Intent) -> Answer<'_, ()>;
+
+    /// The one moment at which a version or removal comes to be: the head changes to `commit.version` if its generation is higher and the
+    /// condition holds, extents gain and lose references, those without any retire and their fragments are doomed at `commit.doom_at`,
+    /// fragment states are settled, the generation is no longer open. Nothing changes unless [`Committed::Now`] is answered.
+    fn commit(&self, commit: Commit) -> Answer<'_, Committed>;
+
+    /// Closes a generation for ever: it can never be committed, its extents retire, its fragments are doomed at `doom_at`.
+    /// If its root was sent it owes a void until [`Catalog::settle_void`].
+    fn close(&self, generation: Generation, doom_at: i64) -> Answer<'_, ()>;
+
+    /// The void of a closed generation is at its quorum: the debt is paid. The void's extent (already intended) is held for ever.
+    fn settle_void(&self, generation: Generation, void: ExtentId, fragments: Vec<Fragment>) -> Answer<'_, ()>;
+
+    /// Notes what was found out about fragments that are known (by extent, index and copy); unknown ones are passed over.
+    fn mark(&self, fragments: Vec<Fragment>) -> Answer<'_, ()>;
+
+    /// Before a moved or rebuilt fragment leaves: notes it as sent. Refused as [`CatalogError::Retired`] if no version holds the extent.
+    fn begin_move(&self, fragment: Fragment) -> Answer<'_, ()>;
+
+    /// A moved or rebuilt fragment is sound: every other copy of its index is doomed at `doom_at`.
+    /// Refused as [`CatalogError::Retired`], with the new copy doomed at once, if no version holds the extent any more.
+    fn finish_move(&self, fragment: Fragment, doom_at: i64) -> Answer<'_, ()>;
+
+    /// Fragments whose deletion is due at `now`, oldest first, at most `limit`; none that a live pin may still read.
+    fn doomed(&self, now: i64, limit: usize) -> Answer<'_, Vec<Doomed>>;
+
+    /// These fragments are gone from their providers (by extent, index and copy): their rows go, and those of extents with none left.
+    fn deleted(&self, fragments: Vec<Fragment>) -> Answer<'_, ()>;
+
+    /// A deletion failed: try again at `again_at`.
+    fn postpone(&self, fragments: Vec<Fragment>, again_at: i64) -> Answer<'_, ()>;
+
+    /// The members of the set from this membership version on, past ones included.
+    fn set_members(&self, version: u64, members: Vec<Member>) -> Answer<'_, ()>;
+
+    /// Keeps what was found out about a provider's behaviour, as JSON.
+    fn save_probe(&self, provider: ProviderId, probe: String) -> Answer<'_, ()>;
+
+    /// A reader begins: nothing that retires from now on is deleted before `unpin` or `expires`.
+    fn pin(&self, pin: Pin) -> Answer<'_, ()>;
+
+    /// The reader has ended.
+    fn unpin(&self, id: [u8; 16]) -> Answer<'_, ()>;
+
+    // ── reading ──
+
+    /// The newest committed version of an object, a removal included.
+    fn head(&self, name: &str) -> Answer<'_, Option<Version>>;
+
+    /// Heads that are not removals, by name in byte order, whose name begins with `prefix` and is above `after`, at most `limit`.
+    fn versions(&self, prefix: &str, after: Option<&str>, limit: usize) -> Answer<'_, Vec<Version>>;
+
+    /// The data extents of an object's head that overlap payload bytes `from..to`, in order, with all fragments that are not doomed.
+    /// Empty if the head is not `generation` any more.
+    fn pieces(&self, name: &str, generation: Generation, from: u64, to: u64) -> Answer<'_, Vec<Piece>>;
+
+    /// All extents that an object's head holds, root and manifests included.
+    fn extents(&self, name: &str) -> Answer<'_, Vec<Piece>>;
+
+    /// Generations that are neither committed nor settled, oldest first.
+    fn open_generations(&self) -> Answer<'_, Vec<OpenGeneration>>;
+
+    /// Every known epoch with its last issued sequence.
+    fn epochs(&self) -> Answer<'_, Vec<EpochRow>>;
+
+    /// The membership version and all members ever, by name.
+    fn members(&self) -> Answer<'_, (u64, Vec<Member>)>;
+
+    /// What [`Catalog::save_probe`] kept.
+    fn probe(&self, provider: ProviderId) -> Answer<'_, Option<String>>;
+
+    /// Objects by health, counting only fragments on providers other than `away`.
+    fn census(&self, away: &[ProviderId]) -> Answer<'_, Census>;
+
+    /// The names of up to `limit` objects whose health is not whole when fragments on `away` don't count, worst first.
+    fn ailing(&self, away: &[ProviderId], limit: usize) -> Answer<'_, Vec<(String, record::Health)>>;
+
+    /// What lies on each provider.
+    fn usage(&self) -> Answer<'_, Vec<Usage>>;
+
+    /// Extents with fragments on `provider` that a version holds, at most `limit` above `after`.
+    fn extents_on(&self, provider: ProviderId, after: Option<ExtentId>, limit: usize) -> Answer<'_, Vec<ExtentId>>;
+
+    /// One extent with its fragments that are not doomed.
+    fn extent(&self, id: ExtentId) -> Answer<'_, Option<(Extent, Vec<Fragment>)>>;
+
+    /// Checks the database's own structure and RAIC's rules over it; the findings, one sentence each.
+    fn check(&self) -> Answer<'_, Vec<String>>;
+}
+
+/// Why the catalog did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogError {
+    /// The file cannot be opened, read or written. After a failed write nothing more is written: the process has to end.
+    #[error("catalog {path}: {message}")]
+    Io {
+        /// The database file.
+        path: String,
+        /// The engine's words.
+        message: String,
+    },
+    /// The file is not a catalog, or is damaged.
+    #[error("catalog {path} is damaged: {message}")]
+    Damaged {
+        /// The database file.
+        path: String,
+        /// What was found.
+        message: String,
+    },
+    /// Made by a later RAIC.
+    #[error("catalog {path} has schema version {found}, this RAIC knows up to {known}")]
+    Newer {
+        /// The database file.
+        path: String,
+        /// Its schema version.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// It belongs to another cloud set.
+    #[error("catalog {path} belongs to set {found}, the key to set {wanted}")]
+    OtherSet {
+        /// The database file.
+        path: String,
+        /// The set in the file.
+        found: String,
+        /// The set of the key.
+        wanted: String,
+    },
+    /// An epoch as high as the one to claim is known.
+    #[error("epoch {wanted} was to be claimed, {found} is known already")]
+    Epoch {
+        /// What was to be claimed.
+        wanted: u64,
+        /// The highest known.
+        found: u64,
+    },
+    /// No version holds the extent any more.
+    #[error("extent {0} is not held by any version any more")]
+    Retired(ExtentId),
+}

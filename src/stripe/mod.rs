@@ -1,0 +1,3 @@
+//! How an extent is cut into stripes and chunks: arithmetic only, no bytes move here.
+
+pub mod geometry;
