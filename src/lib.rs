@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! codec  stripe  cipher  fragment  cloud_set  placement      pure: bytes and numbers in, bytes and numbers out
-//! clock  provider  catalog                                   the doors to the world
+//! clock  entropy  provider  catalog                          the doors to the world
 //! store  care                                                the work
 //! config  cli                                                the front door
 //! ```
@@ -20,6 +20,7 @@ pub mod cloud_set;
 pub mod placement;
 
 pub mod clock;
+pub mod entropy;
 pub mod provider;
 pub mod catalog;
 
