@@ -9,6 +9,12 @@
 //! An answer is final: whoever waits for it may believe it. An error says by its [`Class`] what is known: only
 //! [`Class::Gone`] means that the blob is not there; all others mean that nobody knows.
 
+pub mod chance;
+pub mod conformance;
+pub mod fault;
+pub mod memory;
+pub mod meter;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -198,4 +204,24 @@ pub struct ProviderError {
     pub attempts: u32,
     /// One sentence without secrets.
     pub message: String,
+}
+
+impl ProviderError {
+    /// An error of a call's first try.
+    pub fn new(
+        provider: &str,
+        operation: Operation,
+        key: &str,
+        class: Class,
+        message: impl Into<String>,
+    ) -> ProviderError {
+        ProviderError {
+            provider: provider.to_owned(),
+            operation,
+            key: key.to_owned(),
+            class,
+            attempts: 1,
+            message: message.into(),
+        }
+    }
 }
