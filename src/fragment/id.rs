@@ -90,12 +90,10 @@ impl Generation {
     /// The inverse of [`Generation::to_bytes`].
     #[must_use]
     pub fn from_bytes(bytes: &[u8; Generation::LEN]) -> Generation {
-        let (epoch, rest) = bytes.split_first_chunk::<8>().expect("32 bytes hold 8");
-        let (sequence, writer) = rest.split_first_chunk::<8>().expect("24 bytes hold 8");
         Generation {
-            epoch: u64::from_le_bytes(*epoch),
-            sequence: u64::from_le_bytes(*sequence),
-            writer: WriterId(writer.try_into().expect("16 bytes are left")),
+            epoch: u64::from_le_bytes(std::array::from_fn(|at| bytes[at])),
+            sequence: u64::from_le_bytes(std::array::from_fn(|at| bytes[8 + at])),
+            writer: WriterId(std::array::from_fn(|at| bytes[16 + at])),
         }
     }
 }

@@ -1,5 +1,11 @@
-//! The format: what one provider holds of one extent, and the names it has there.
-//!
-//! The byte tables have one home, `docs/format.md`.
+#![doc = include_str!("../../docs/format.md")]
 
+mod cursor;
+
+pub mod frame;
+pub mod header;
 pub mod id;
+pub mod key;
+pub mod owner;
+pub mod secret;
+pub mod tag;

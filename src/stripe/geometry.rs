@@ -13,6 +13,9 @@ use std::ops::Range;
 /// Bytes of the tag behind each chunk.
 pub const TAG_LEN: u64 = 32;
 
+/// Bytes that sealing adds to each chunk: the overhead of cipher 1.
+pub const SEAL_OVERHEAD: u32 = 16;
+
 /// The most chunks that a stripe may have.
 pub const MAX_CHUNKS: u16 = 256;
 
