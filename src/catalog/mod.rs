@@ -11,6 +11,11 @@
 //! copy number, so a row in state sent is enough to find a blob that a crash left behind.
 
 pub mod record;
+pub mod lock;
+pub mod sqlite;
+
+#[cfg(test)]
+mod sample;
 
 use std::fmt;
 
@@ -26,6 +31,9 @@ use record::{
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, CatalogError>>;
 
 /// The database of one cloud set. One process writes, others may read meanwhile; `conformance.rs` holds every implementation to this page.
+///
+/// A verb whose future is dropped before it answers has happened or not. A number above 2^63 − 1 (epoch, sequence, length) and whatever else
+/// no caller may ask is refused as [`CatalogError::Rule`]; a refused verb changes nothing.
 pub trait Catalog: fmt::Debug + Send + Sync {
     // ── writing: each durable (fsync) when answered; several at once share one fsync ──
 
@@ -33,19 +41,26 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     fn claim_epoch(&self, epoch: u64, writer: WriterId) -> Answer<'_, ()>;
 
     /// Before the first byte of an extent leaves: opens its generation if it is new, notes the extent with no references and its fragments as sent,
-    /// and raises the last sequence of the epoch. A root or void is noted as such.
+    /// and raises the last sequence of the epoch. A root or void is noted as such; a void only for a generation that owes one.
+    /// The same extent once more adds fragments to it. Only the newest epoch opens generations: [`CatalogError::Closed`] for one that was
+    /// closed or is of an older epoch and not open.
     fn intend(&self, intent: Intent) -> Answer<'_, ()>;
 
     /// The one moment at which a version or removal comes to be: the head changes to `commit.version` if its generation is higher and the
     /// condition holds, extents gain and lose references, those without any retire and their fragments are doomed at `commit.doom_at`,
-    /// fragment states are settled, the generation is no longer open. Nothing changes unless [`Committed::Now`] is answered.
+    /// fragment states are settled, the generation is no longer open. What the generation wrote and the commit doesn't name retires too.
+    ///
+    /// [`Committed::Overtaken`] ends the generation like a version that was replaced at once; no void is owed. After any other answer but
+    /// [`Committed::Now`] nothing has changed: an open generation stays open, to be closed.
     fn commit(&self, commit: Commit) -> Answer<'_, Committed>;
 
     /// Closes a generation for ever: it can never be committed, its extents retire, its fragments are doomed at `doom_at`.
-    /// If its root was sent it owes a void until [`Catalog::settle_void`].
+    /// If its root was intended it owes a void until [`Catalog::settle_void`]. Once more, or for a generation that was never begun, is fine.
+    /// One that was committed must not be closed: nothing would change, but the caller would believe that it is not stored.
     fn close(&self, generation: Generation, doom_at: i64) -> Answer<'_, ()>;
 
-    /// The void of a closed generation is at its quorum: the debt is paid. The void's extent (already intended) is held for ever.
+    /// The void of a closed generation is at its quorum: the debt is paid. The void's extent (already intended) is held for ever, the
+    /// states of its fragments are noted, other voids of the generation are doomed at once.
     fn settle_void(&self, generation: Generation, void: ExtentId, fragments: Vec<Fragment>) -> Answer<'_, ()>;
 
     /// Notes what was found out about fragments that are known (by extent, index and copy); unknown ones are passed over.
@@ -54,26 +69,30 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     /// Before a moved or rebuilt fragment leaves: notes it as sent. Refused as [`CatalogError::Retired`] if no version holds the extent.
     fn begin_move(&self, fragment: Fragment) -> Answer<'_, ()>;
 
-    /// A moved or rebuilt fragment is sound: every other copy of its index is doomed at `doom_at`.
-    /// Refused as [`CatalogError::Retired`], with the new copy doomed at once, if no version holds the extent any more.
+    /// A moved or rebuilt fragment is sound: every other copy of its index is doomed at `doom_at`, unless another was finished meanwhile and
+    /// doomed this one. Refused as [`CatalogError::Retired`], with the new copy doomed at once, if no version holds the extent any more; if
+    /// the extent is not even known any more, the caller deletes the copy.
     fn finish_move(&self, fragment: Fragment, doom_at: i64) -> Answer<'_, ()>;
 
-    /// Fragments whose deletion is due at `now`, oldest first, at most `limit`; none that a live pin may still read.
+    /// Fragments whose deletion is due at `now`, oldest first, at most `limit`; none of an extent that retired at or after the begin of a pin
+    /// that is live at `now`. What no version ever held isn't kept by pins.
     fn doomed(&self, now: i64, limit: usize) -> Answer<'_, Vec<Doomed>>;
 
-    /// These fragments are gone from their providers (by extent, index and copy): their rows go, and those of extents with none left.
+    /// These doomed fragments are gone from their providers (by extent, index and copy): their rows go, and those of retired extents with none
+    /// left. What isn't doomed is passed over: it is marked missing instead.
     fn deleted(&self, fragments: Vec<Fragment>) -> Answer<'_, ()>;
 
-    /// A deletion failed: try again at `again_at`.
+    /// A deletion failed: try again at `again_at`. Fragments that are not doomed are passed over.
     fn postpone(&self, fragments: Vec<Fragment>, again_at: i64) -> Answer<'_, ()>;
 
-    /// The members of the set from this membership version on, past ones included.
+    /// The members of the set from this membership version on, past ones included, in place of those before.
     fn set_members(&self, version: u64, members: Vec<Member>) -> Answer<'_, ()>;
 
     /// Keeps what was found out about a provider's behaviour, as JSON.
     fn save_probe(&self, provider: ProviderId, probe: String) -> Answer<'_, ()>;
 
-    /// A reader begins: nothing that retires from now on is deleted before `unpin` or `expires`.
+    /// A reader begins: nothing that retires from now on is deleted before `unpin` or `expires`. The same pin once more moves its end.
+    /// A process that only reads may pin too.
     fn pin(&self, pin: Pin) -> Answer<'_, ()>;
 
     /// The reader has ended.
@@ -91,7 +110,7 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     /// Empty if the head is not `generation` any more.
     fn pieces(&self, name: &str, generation: Generation, from: u64, to: u64) -> Answer<'_, Vec<Piece>>;
 
-    /// All extents that an object's head holds, root and manifests included.
+    /// All extents that an object's head holds: manifests (or a tombstone's root) as committed, then data in order.
     fn extents(&self, name: &str) -> Answer<'_, Vec<Piece>>;
 
     /// Generations that are neither committed nor settled, oldest first.
@@ -115,7 +134,8 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     /// What lies on each provider.
     fn usage(&self) -> Answer<'_, Vec<Usage>>;
 
-    /// Extents with fragments on `provider` that a version holds, at most `limit` above `after`.
+    /// Extents with fragments on `provider` that are not doomed, whatever their state, and that a version holds: at most `limit` above
+    /// `after`, in order.
     fn extents_on(&self, provider: ProviderId, after: Option<ExtentId>, limit: usize) -> Answer<'_, Vec<ExtentId>>;
 
     /// One extent with its fragments that are not doomed.
@@ -175,4 +195,10 @@ pub enum CatalogError {
     /// No version holds the extent any more.
     #[error("extent {0} is not held by any version any more")]
     Retired(ExtentId),
+    /// The generation was closed for ever, or its epoch is not the newest: nothing more can be written under it.
+    #[error("generation {0} is closed")]
+    Closed(Generation),
+    /// The caller did what this page forbids: ours to fix. Nothing was changed.
+    #[error("a rule of the catalog was broken: {0}")]
+    Rule(String),
 }

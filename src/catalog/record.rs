@@ -143,7 +143,7 @@ pub struct Commit {
 pub enum Committed {
     /// The version is the head; the one before it, if any.
     Now(Option<Generation>),
-    /// A higher generation is the head: a put without condition counts as overwritten at once.
+    /// A higher generation is the head: a put without condition counts as overwritten at once. One with a condition is refused.
     Overtaken(Generation),
     /// The condition does not hold; the head that was found.
     Refused(Option<Generation>),
@@ -190,8 +190,10 @@ pub struct OpenGeneration {
     pub closed: bool,
     /// Its root, if one was intended.
     pub root: Option<ExtentId>,
-    /// Its extents.
+    /// Its extents that are still known, in the order in which they were intended.
     pub extents: Vec<ExtentId>,
+    /// The voids that were intended for it, if it is closed.
+    pub voids: Vec<ExtentId>,
 }
 
 /// An epoch and the last sequence that was issued in it.

@@ -1,0 +1,206 @@
+//! Rows of fragments: found, read and checked, changed, doomed.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+
+use crate::catalog::record::{Fragment, FragmentState};
+use crate::fragment::id::{ExtentId, ProviderId};
+
+use super::column::{self, get, number};
+use super::extent::ExtentRow;
+use super::fault::{Done, Fault};
+use super::sum::Sum;
+
+/// The columns that [`FragmentRow::read`] takes, in its order.
+pub(super) const COLUMNS: &str = "f.idx, f.copy, f.provider, p.id, f.state, f.due, f.sum";
+
+/// A fragment with what the catalog keeps of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FragmentRow {
+    extent_no: i64,
+    provider_no: i64,
+    pub(super) fragment: Fragment,
+    /// When it may be deleted, if it is doomed.
+    pub(super) due: Option<i64>,
+}
+
+impl FragmentRow {
+    /// Reads [`COLUMNS`] of a row from column `at` on; a fragment of the extent `id`, number `extent_no`.
+    pub(super) fn read(row: &Row<'_>, at: usize, extent_no: i64, id: ExtentId) -> Done<FragmentRow> {
+        let read = FragmentRow {
+            extent_no,
+            provider_no: get(row, at + 2)?,
+            fragment: Fragment {
+                extent: id,
+                index: number(row, at, "the index of a fragment")?,
+                copy: column::copy_back(get(row, at + 1)?),
+                provider: ProviderId(get(row, at + 3)?),
+                state: column::get_state(row, at + 4)?,
+            },
+            due: get(row, at + 5)?,
+        };
+        if get::<i64>(row, at + 6)? != read.sum() {
+            return Err(Fault::Damaged(format!(
+                "the row of fragment {} of extent {id} fails its checksum",
+                read.fragment.index
+            )));
+        }
+        Ok(read)
+    }
+
+    fn sum(&self) -> i64 {
+        Sum::of("fragment")
+            .bytes(&self.fragment.extent.0)
+            .int(self.fragment.index.into())
+            .int(column::copy(self.fragment.copy))
+            .bytes(&self.fragment.provider.0)
+            .int(self.fragment.state as i64)
+            .maybe(self.due)
+            .finish()
+    }
+
+    /// Writes what changed: state and doom.
+    pub(super) fn save(&self, conn: &Connection) -> Done<()> {
+        let changed = conn
+            .prepare_cached(
+                "UPDATE fragment SET state = ?4, due = ?5, sum = ?6 WHERE extent = ?1 AND idx = ?2 AND copy = ?3",
+            )?
+            .execute(params![
+                self.extent_no,
+                self.fragment.index,
+                column::copy(self.fragment.copy),
+                self.fragment.state as u8,
+                self.due,
+                self.sum()
+            ])?;
+        assert_eq!(changed, 1, "the row was read in this transaction");
+        Ok(())
+    }
+
+    /// Forgets it.
+    pub(super) fn remove(&self, conn: &Connection) -> Done<()> {
+        conn.prepare_cached("DELETE FROM fragment WHERE extent = ?1 AND idx = ?2 AND copy = ?3")?
+            .execute(params![
+                self.extent_no,
+                self.fragment.index,
+                column::copy(self.fragment.copy)
+            ])?;
+        Ok(())
+    }
+}
+
+/// All fragments of an extent, by index and copy.
+pub(super) fn all_of(conn: &Connection, extent: &ExtentRow) -> Done<Vec<FragmentRow>> {
+    let mut statement = select(conn, "WHERE f.extent = ?1 ORDER BY f.idx, f.copy")?;
+    let mut rows = statement.query([extent.no])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(FragmentRow::read(row, 0, extent.no, extent.extent.id)?);
+    }
+    Ok(found)
+}
+
+/// The fragments of an extent that are not doomed, by index and copy.
+pub(super) fn live_of(conn: &Connection, extent: &ExtentRow) -> Done<Vec<Fragment>> {
+    let all = all_of(conn, extent)?;
+    Ok(all
+        .into_iter()
+        .filter(|row| row.due.is_none())
+        .map(|row| row.fragment)
+        .collect())
+}
+
+/// The row of this extent, index and copy.
+pub(super) fn find(conn: &Connection, extent: &ExtentRow, fragment: &Fragment) -> Done<Option<FragmentRow>> {
+    let mut statement = select(conn, "WHERE f.extent = ?1 AND f.idx = ?2 AND f.copy = ?3")?;
+    let mut rows = statement.query(params![extent.no, fragment.index, column::copy(fragment.copy)])?;
+    rows.next()?
+        .map(|row| FragmentRow::read(row, 0, extent.no, extent.extent.id))
+        .transpose()
+}
+
+/// Adds a fragment of `extent`; its index and copy must be new.
+pub(super) fn insert(conn: &Connection, extent: &ExtentRow, fragment: &Fragment) -> Done<()> {
+    if fragment.index >= extent.extent.shape.n {
+        return Err(Fault::rule(format!(
+            "fragment {} of an extent of {}",
+            fragment.index, extent.extent.shape.n
+        )));
+    }
+    let row = FragmentRow {
+        extent_no: extent.no,
+        provider_no: provider_no(conn, fragment.provider)?,
+        fragment: Fragment {
+            extent: extent.extent.id,
+            ..*fragment
+        },
+        due: None,
+    };
+    conn.prepare_cached("INSERT INTO fragment VALUES (?1, ?2, ?3, ?4, ?5, NULL, ?6)")?
+        .execute(params![
+            row.extent_no,
+            fragment.index,
+            column::copy(fragment.copy),
+            row.provider_no,
+            fragment.state as u8,
+            row.sum()
+        ])?;
+    Ok(())
+}
+
+/// Notes the state of the fragments that are known; others are passed over.
+pub(super) fn mark(conn: &Connection, fragments: &[Fragment]) -> Done<()> {
+    change(conn, fragments, |row, wanted| {
+        let changed = row.fragment.state != wanted;
+        row.fragment.state = wanted;
+        changed
+    })
+}
+
+/// Moves the deletion of doomed fragments to `again_at`; others are passed over.
+pub(super) fn postpone(conn: &Connection, fragments: &[Fragment], again_at: i64) -> Done<()> {
+    change(conn, fragments, |row, _| {
+        let doomed = row.due.is_some();
+        row.due = row.due.map(|_| again_at);
+        doomed
+    })
+}
+
+/// Reads each known fragment, lets `edit` change it towards the state in the list, and saves it if that is true.
+fn change(
+    conn: &Connection,
+    fragments: &[Fragment],
+    edit: impl Fn(&mut FragmentRow, FragmentState) -> bool,
+) -> Done<()> {
+    let mut extent: Option<ExtentRow> = None;
+    for fragment in fragments {
+        if extent.as_ref().is_none_or(|row| row.extent.id != fragment.extent) {
+            extent = super::extent::find(conn, fragment.extent)?;
+        }
+        let Some(row) = &extent else { continue };
+        if let Some(mut found) = find(conn, row, fragment)?
+            && edit(&mut found, fragment.state)
+        {
+            found.save(conn)?;
+        }
+    }
+    Ok(())
+}
+
+/// The number of a provider in this file, given when it is first seen.
+fn provider_no(conn: &Connection, id: ProviderId) -> Done<i64> {
+    let known = conn
+        .prepare_cached("SELECT no FROM provider WHERE id = ?1")?
+        .query_row(params![id.0], |row| row.get(0))
+        .optional()?;
+    if let Some(no) = known {
+        return Ok(no);
+    }
+    conn.prepare_cached("INSERT INTO provider (id) VALUES (?1)")?
+        .execute(params![id.0])?;
+    Ok(conn.last_insert_rowid())
+}
+
+fn select<'conn>(conn: &'conn Connection, rest: &str) -> Done<CachedStatement<'conn>> {
+    let sql = format!("SELECT {COLUMNS} FROM fragment f LEFT JOIN provider p ON p.no = f.provider {rest}");
+    Ok(conn.prepare_cached(&sql)?)
+}

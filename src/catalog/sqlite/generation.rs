@@ -1,0 +1,218 @@
+//! Rows of generations and epochs: what was begun, what may still be committed, what never again.
+//!
+//! ```text
+//!  (none) ──begin──▶ OPEN ──commit──▶ (none)
+//!                     │ close, its root was intended ──▶ OWES_VOID ──settle_void──┐
+//!                     └ close, no root was intended ─────────────────────▶ SETTLED ──a newer epoch is claimed──▶ (none)
+//! ```
+//!
+//! Only the newest epoch may begin generations, and each closed one keeps its row while its epoch is the newest. So a generation that was
+//! closed can't be begun again, although sequences arrive in any order.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::catalog::CatalogError;
+use crate::catalog::record::{Condition, EpochRow, Intent, OpenGeneration};
+use crate::fragment::id::{ExtentId, Generation, Kind, WriterId};
+
+use super::column::{self, get, number};
+use super::extent;
+use super::fault::{Done, Fault};
+use super::schema::{OPEN, OWES_VOID, SETTLED};
+
+const COLUMNS: &str = "generation, name, policy, condition, expected, state, root";
+
+/// A generation that was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GenerationRow {
+    pub(super) generation: Generation,
+    pub(super) name: String,
+    pub(super) policy: String,
+    pub(super) condition: Condition,
+    /// [`OPEN`], [`OWES_VOID`] or [`SETTLED`].
+    pub(super) state: i64,
+    pub(super) root: Option<ExtentId>,
+}
+
+impl GenerationRow {
+    fn read(row: &Row<'_>) -> Done<GenerationRow> {
+        Ok(GenerationRow {
+            generation: column::get_generation(row, 0)?,
+            name: column::get_name(row, 1)?,
+            policy: get(row, 2)?,
+            condition: column::get_condition(row, 3)?,
+            state: get(row, 5)?,
+            root: get::<Option<[u8; 16]>>(row, 6)?.map(ExtentId),
+        })
+    }
+
+    /// Writes the row, new or changed.
+    pub(super) fn save(&self, conn: &Connection) -> Done<()> {
+        let (condition, expected) = column::condition(self.condition);
+        conn.prepare_cached("INSERT OR REPLACE INTO generation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute(params![
+                column::generation(self.generation),
+                self.name.as_bytes(),
+                self.policy,
+                condition,
+                expected,
+                self.state,
+                self.root.map(|root| root.0)
+            ])?;
+        Ok(())
+    }
+}
+
+/// The row of a generation, if there is one.
+pub(super) fn find(conn: &Connection, generation: Generation) -> Done<Option<GenerationRow>> {
+    let mut statement = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM generation WHERE generation = ?1"))?;
+    let mut rows = statement.query(params![column::generation(generation)])?;
+    rows.next()?.map(GenerationRow::read).transpose()
+}
+
+/// The row under which an intent that is no void may write: begun before, or now.
+pub(super) fn open_for(conn: &Connection, intent: &Intent) -> Done<GenerationRow> {
+    let generation = intent.extent.generation;
+    match find(conn, generation)? {
+        Some(row) if row.state != OPEN => Err(Fault::Refused(CatalogError::Closed(generation))),
+        Some(row) if row.name != intent.name => Err(Fault::rule(format!(
+            "generation {generation} was begun for object {:?}, not {:?}",
+            row.name, intent.name
+        ))),
+        Some(row) => Ok(row),
+        None => begin(conn, intent),
+    }
+}
+
+fn begin(conn: &Connection, intent: &Intent) -> Done<GenerationRow> {
+    let generation = intent.extent.generation;
+    match newest_epoch(conn)? {
+        Some(newest) if (newest.epoch, newest.writer) == (generation.epoch, generation.writer) => {}
+        Some(newest) if newest.epoch > generation.epoch => {
+            return Err(Fault::Refused(CatalogError::Closed(generation)));
+        }
+        _ => {
+            return Err(Fault::rule(format!(
+                "generation {generation} is of an epoch that nobody claimed"
+            )));
+        }
+    }
+    raise_sequence(conn, generation)?;
+    Ok(GenerationRow {
+        generation,
+        name: intent.name.clone(),
+        policy: intent.policy.clone(),
+        condition: intent.condition,
+        state: OPEN,
+        root: None,
+    })
+}
+
+/// Forgets a generation that was committed or overtaken.
+pub(super) fn remove(conn: &Connection, generation: Generation) -> Done<()> {
+    conn.prepare_cached("DELETE FROM generation WHERE generation = ?1")?
+        .execute(params![column::generation(generation)])?;
+    Ok(())
+}
+
+/// Bars a generation of the newest epoch that was not begun; an older one can't be begun anyway.
+pub(super) fn bar(conn: &Connection, generation: Generation) -> Done<()> {
+    let newest = newest_epoch(conn)?;
+    if newest.is_some_and(|newest| (newest.epoch, newest.writer) == (generation.epoch, generation.writer)) {
+        raise_sequence(conn, generation)?;
+        let barred = GenerationRow {
+            generation,
+            name: String::new(),
+            policy: String::new(),
+            condition: Condition::Any,
+            state: SETTLED,
+            root: None,
+        };
+        barred.save(conn)?;
+    }
+    Ok(())
+}
+
+/// Generations that are open or owe a void, oldest first, with their extents.
+pub(super) fn open_ones(conn: &Connection) -> Done<Vec<OpenGeneration>> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM generation WHERE state <> ?1 ORDER BY generation"
+    ))?;
+    let mut rows = statement.query([SETTLED])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = GenerationRow::read(row)?;
+        let unheld = extent::unheld(conn, row.generation)?.into_iter().map(|row| row.extent);
+        let (voids, extents): (Vec<_>, Vec<_>) = unheld.partition(|extent| extent.kind == Kind::Void);
+        found.push(OpenGeneration {
+            generation: row.generation,
+            name: row.name,
+            policy: row.policy,
+            condition: row.condition,
+            closed: row.state == OWES_VOID,
+            root: row.root,
+            extents: extents.into_iter().map(|extent| extent.id).collect(),
+            voids: voids.into_iter().map(|extent| extent.id).collect(),
+        });
+    }
+    Ok(found)
+}
+
+/// Claims an epoch above all known ones; settled generations of older epochs need no bar any more.
+pub(super) fn claim_epoch(conn: &Connection, epoch: u64, writer: WriterId) -> Done<()> {
+    let number = column::stored(epoch, "an epoch")?;
+    if let Some(newest) = newest_epoch(conn)?
+        && newest.epoch >= epoch
+    {
+        return Err(Fault::Refused(CatalogError::Epoch {
+            wanted: epoch,
+            found: newest.epoch,
+        }));
+    }
+    conn.execute("DELETE FROM generation WHERE state = ?1", [SETTLED])?;
+    conn.execute("INSERT INTO epoch VALUES (?1, ?2, 0)", params![number, writer.0])?;
+    Ok(())
+}
+
+/// All epochs, oldest first.
+pub(super) fn epochs(conn: &Connection) -> Done<Vec<EpochRow>> {
+    let mut statement = conn.prepare_cached("SELECT epoch, writer, last_sequence FROM epoch ORDER BY epoch")?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read_epoch(row)?);
+    }
+    Ok(found)
+}
+
+fn newest_epoch(conn: &Connection) -> Done<Option<EpochRow>> {
+    let mut statement =
+        conn.prepare_cached("SELECT epoch, writer, last_sequence FROM epoch ORDER BY epoch DESC LIMIT 1")?;
+    let mut rows = statement.query([])?;
+    rows.next()?.map(read_epoch).transpose()
+}
+
+fn read_epoch(row: &Row<'_>) -> Done<EpochRow> {
+    Ok(EpochRow {
+        epoch: number(row, 0, "an epoch")?,
+        writer: WriterId(get(row, 1)?),
+        last_sequence: number(row, 2, "a sequence")?,
+    })
+}
+
+fn raise_sequence(conn: &Connection, generation: Generation) -> Done<()> {
+    let epoch = column::stored(generation.epoch, "an epoch")?;
+    let sequence = column::stored(generation.sequence, "a sequence")?;
+    conn.prepare_cached("UPDATE epoch SET last_sequence = max(last_sequence, ?2) WHERE epoch = ?1")?
+        .execute([epoch, sequence])?;
+    Ok(())
+}
+
+/// How many generations are open or owe a void.
+pub(super) fn count_open(conn: &Connection) -> Done<u64> {
+    let count: Option<i64> = conn
+        .prepare_cached("SELECT count(*) FROM generation WHERE state <> ?1")?
+        .query_row([SETTLED], |row| row.get(0))
+        .optional()?;
+    Ok(count.unwrap_or(0).cast_unsigned())
+}
