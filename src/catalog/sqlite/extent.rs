@@ -4,7 +4,7 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 
 use crate::catalog::record::Extent;
 use crate::fragment::id::{ExtentId, Generation, Group, Kind};
-use crate::stripe::geometry::{Shape, TAG_LEN};
+use crate::stripe::geometry::Shape;
 
 use super::column::{self, get, number};
 use super::fault::{Done, Fault};
@@ -169,8 +169,9 @@ pub(super) fn retire_intended(conn: &Connection, generation: Generation, due: i6
     Ok(())
 }
 
-/// Adds an extent that nothing names yet; its id must be new.
+/// Adds an extent that nothing names yet; its id must be new and its shape a possible one.
 pub(super) fn insert(conn: &Connection, extent: &Extent) -> Done<ExtentRow> {
+    extent.shape.check().map_err(|error| Fault::rule(error.to_string()))?;
     let payload_len = column::stored(extent.shape.payload_len, "a payload length")?;
     let no = conn
         .prepare_cached("SELECT coalesce(max(no), 0) + 1 FROM extent")?
@@ -201,30 +202,10 @@ pub(super) fn insert(conn: &Connection, extent: &Extent) -> Done<ExtentRow> {
         extent.header_len,
         extent.salt,
         extent.digest,
-        column::stored(fragment_len(extent), "a fragment length")?,
+        column::stored(extent.shape.fragment_len(extent.header_len), "a fragment length")?,
         row.sum(),
     ])?;
     Ok(row)
-}
-
-/// Bytes of each fragment of an extent.
-pub(super) fn fragment_len(extent: &Extent) -> u64 {
-    let Shape {
-        k,
-        chunk_len,
-        overhead,
-        payload_len,
-        ..
-    } = extent.shape;
-    let stripe_cap = u64::from(k) * u64::from(chunk_len.saturating_sub(overhead));
-    let rest = payload_len.checked_rem(stripe_cap).unwrap_or(0);
-    let full = payload_len.checked_div(stripe_cap).unwrap_or(0) * (u64::from(chunk_len) + TAG_LEN);
-    let tail = if rest > 0 {
-        rest.div_ceil(k.into()) + u64::from(overhead) + TAG_LEN
-    } else {
-        0
-    };
-    u64::from(extent.header_len) + full + tail
 }
 
 /// Forgets an extent without fragments.
