@@ -36,7 +36,7 @@ impl FrameKeys {
         salt: &[u8; 32],
         shape: Shape,
     ) -> Result<FrameKeys, UnknownKey> {
-        let key = keys.tag_key(key_id)?.key(&[&extent.0, salt, b"frames"]);
+        let key = frames_key(keys, key_id, extent, salt)?;
         Ok(FrameKeys { key, shape })
     }
 
@@ -69,11 +69,6 @@ impl FrameKeys {
         chunk.len() == want as usize && self.hash(index, stripe, want, chunk).as_bytes().ct_eq(tag).into()
     }
 
-    /// The tag of a pack's directory.
-    pub(super) fn directory_tag(&self, directory: &[u8], trailer: &[u8]) -> Tag {
-        *self.key.hash(&[b"directory", directory, trailer]).as_bytes()
-    }
-
     fn hash(&self, index: u16, stripe: u64, coded_len: u32, chunk: &[u8]) -> blake3::Hash {
         let context = self.key.key(&[
             &index.to_le_bytes(),
@@ -87,6 +82,11 @@ impl FrameKeys {
         ]);
         context.hash(&[chunk])
     }
+}
+
+/// The key that all tags inside an extent are made with.
+pub(super) fn frames_key(keys: &Keys, key_id: u32, extent: ExtentId, salt: &[u8; 32]) -> Result<Key, UnknownKey> {
+    Ok(keys.tag_key(key_id)?.key(&[&extent.0, salt, b"frames"]))
 }
 
 #[cfg(test)]
