@@ -164,7 +164,7 @@ impl Skeleton {
         }
         listing.add(
             token.index,
-            Copy {
+            ListedCopy {
                 provider,
                 copy: token.copy,
                 len,
