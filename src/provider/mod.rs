@@ -12,8 +12,11 @@
 pub mod chance;
 pub mod conformance;
 pub mod fault;
+pub mod limit;
 pub mod memory;
 pub mod meter;
+pub mod opendal;
+pub mod probe;
 
 use std::fmt;
 use std::ops::Range;

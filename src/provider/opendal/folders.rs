@@ -1,0 +1,177 @@
+//! The folders that a blob's key names, where a service really has folders.
+//!
+//! On a disk, OpenDAL syncs the file before the rename, but neither the folder that gets the new name nor the folders made on
+//! the way: after a power cut an acknowledged blob could be nameless. So the folder is synced after each change, and the
+//! folders above it once, when this process first uses it.
+//!
+//! On WebDAV a parent must exist before a write. Asking for it each time costs a request a level, and Apache answers 403 to
+//! one of two that make the same folder at once. So each is made once, by one call at a time.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use opendal::Operator;
+
+/// Folders that are remembered: RAIC's keys have 1,024 at two levels; what is forgotten is only made or synced once more.
+const MOST_KNOWN: usize = 8_192;
+
+/// How a service has folders.
+#[derive(Debug)]
+pub(super) enum Folders {
+    /// They are names only, or the service makes them well by itself.
+    Implied,
+    /// A disk below this folder.
+    OnDisk(Arc<Disk>),
+    /// They are made by request.
+    Made {
+        known: Mutex<BTreeSet<String>>,
+        making: tokio::sync::Mutex<()>,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Disk {
+    root: PathBuf,
+    known: Mutex<BTreeSet<String>>,
+}
+
+impl Folders {
+    pub(super) fn on_disk(root: &str) -> Folders {
+        Folders::OnDisk(Arc::new(Disk {
+            root: PathBuf::from(root),
+            known: Mutex::default(),
+        }))
+    }
+
+    pub(super) fn made() -> Folders {
+        Folders::Made {
+            known: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Before a write: the folder of `key` is there.
+    pub(super) async fn make(&self, operator: &Operator, key: &str) -> opendal::Result<()> {
+        let (Folders::Made { known, making }, Some(folder)) = (self, folder(key)) else {
+            return Ok(());
+        };
+        if lock(known).contains(folder) {
+            return Ok(());
+        }
+        let _one_at_a_time = making.lock().await;
+        if lock(known).contains(folder) {
+            return Ok(());
+        }
+        operator.create_dir(&format!("{folder}/")).await?;
+        remember(known, folder);
+        Ok(())
+    }
+
+    /// After a failed write: the folder of `key` may have been removed behind our back.
+    pub(super) fn forget(&self, key: &str) {
+        if let (Folders::Made { known, .. }, Some(folder)) = (self, folder(key)) {
+            lock(known).remove(folder);
+        }
+    }
+
+    /// After a change: `key` is durably there, or durably away.
+    pub(super) async fn settle(&self, key: &str) -> io::Result<()> {
+        let Folders::OnDisk(disk) = self else {
+            return Ok(());
+        };
+        let (disk, key) = (Arc::clone(disk), key.to_owned());
+        let synced = tokio::task::spawn_blocking(move || disk.sync(folder(&key).unwrap_or_default()));
+        synced.await.map_err(io::Error::other)?
+    }
+
+    /// The folder of the whole provider is there; true where it can't be told.
+    pub(super) fn has_root(&self) -> bool {
+        match self {
+            Folders::OnDisk(disk) => disk.root.is_dir(),
+            Folders::Implied | Folders::Made { .. } => true,
+        }
+    }
+}
+
+impl Disk {
+    /// Makes the entries of `folder` durable, and on first use its own entry and those of the folders above it.
+    fn sync(&self, folder: &str) -> io::Result<()> {
+        if !lock(&self.known).contains(folder) {
+            if let Some(above) = self.root.parent().filter(|above| !above.as_os_str().is_empty()) {
+                // The root may lie in a folder that we may not read: whoever made it there answers for it.
+                sync(above).unwrap_or_default();
+            }
+            let mut above = self.root.clone();
+            for name in Path::new(folder) {
+                sync(&above)?;
+                above.push(name);
+            }
+        }
+        match sync(&self.root.join(folder)) {
+            Ok(()) => remember(&self.known, folder),
+            // Another deletion took the folder with it: there is no entry left to make durable.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The folder in which the blob `key` lies; `None` for one at the root.
+fn folder(key: &str) -> Option<&str> {
+    key.rsplit_once('/').map(|(folder, _)| folder)
+}
+
+fn lock(known: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remember(known: &Mutex<BTreeSet<String>>, folder: &str) {
+    let mut known = lock(known);
+    if known.len() >= MOST_KNOWN {
+        known.clear();
+    }
+    known.insert(folder.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_is_synced_with_those_above_it_and_then_known() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("a/b")).unwrap();
+        let folders = Folders::on_disk(root.path().to_str().unwrap());
+        folders.settle("a/b/c").await.unwrap();
+        folders.settle("d").await.unwrap();
+        let Folders::OnDisk(disk) = &folders else {
+            unreachable!("made on disk")
+        };
+        assert_eq!(*lock(&disk.known), BTreeSet::from([String::new(), "a/b".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_went_away_is_no_error_and_not_known() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::on_disk(root.path().to_str().unwrap());
+        folders.settle("gone/c").await.unwrap();
+        assert!(folders.has_root());
+        drop(root);
+        assert!(!folders.has_root());
+    }
+
+    #[tokio::test]
+    async fn a_root_that_went_away_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::on_disk(root.path().join("away").to_str().unwrap());
+        assert_eq!(folders.settle("a/c").await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
