@@ -14,3 +14,6 @@ pub mod pack;
 pub mod scan;
 pub mod secret;
 pub mod tag;
+
+#[cfg(test)]
+mod golden;
