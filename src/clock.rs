@@ -21,7 +21,9 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> i64 {
         let signed = |nanos: u128| i64::try_from(nanos).unwrap_or(i64::MAX);
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
+        #[expect(clippy::disallowed_methods, reason = "this is the door")]
+        let now = SystemTime::now();
+        match now.duration_since(UNIX_EPOCH) {
             Ok(since) => signed(since.as_nanos()),
             Err(before) => -signed(before.duration().as_nanos()),
         }

@@ -1,1 +1,3 @@
-//! Not here yet.
+//! What keeps objects whole: moves of fragments, each checked, committed, and only then followed by the deletion of the old.
+
+pub mod repair;

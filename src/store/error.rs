@@ -1,6 +1,7 @@
 //! Why a put, get or removal did not do what was asked, and what is so now.
 
 use crate::catalog::CatalogError;
+use crate::placement::PlacementError;
 use crate::provider::ProviderError;
 
 /// What the caller can do about a [`StoreError`].
@@ -58,6 +59,14 @@ pub enum StoreError {
         name: String,
         /// What was found instead.
         found: String,
+    },
+    /// The policy finds no place for n fragments.
+    #[error("policy {policy}: {source}")]
+    Placement {
+        /// The policy.
+        policy: String,
+        /// Why.
+        source: PlacementError,
     },
     /// Too few fragments were confirmed. The object is as it was before.
     #[error("put {name}: not stored: {confirmed} of {n} fragments were confirmed, the policy asks for {quorum}")]
@@ -153,6 +162,12 @@ pub enum StoreError {
         /// The provider.
         provider: String,
     },
+    /// No member of the set has this name.
+    #[error("provider {provider} is not a member of this cloud set")]
+    NoMember {
+        /// The name as given.
+        provider: String,
+    },
     /// The bytes to store could not be read.
     #[error("{name}: the source cannot be read: {source}")]
     Source {
@@ -185,7 +200,10 @@ impl StoreError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            StoreError::Name { .. } | StoreError::Range { .. } => Kind::Input,
+            StoreError::Name { .. }
+            | StoreError::Range { .. }
+            | StoreError::Placement { .. }
+            | StoreError::NoMember { .. } => Kind::Input,
             StoreError::NotFound { .. } => Kind::NotFound,
             StoreError::NotStored { .. } | StoreError::Unreachable { .. } | StoreError::NoMajority { .. } => {
                 Kind::Unreachable

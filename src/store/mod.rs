@@ -1,8 +1,213 @@
-//! The work on objects: put, get, remove. Decisions with a history are machines without I/O (`scatter`, `gather`); the rest awaits.
+//! The work on objects: put, get, remove, and the settling of what an earlier process left open.
+//!
+//! ```text
+//! put      source ─▶ draft ─▶ weave ─▶ n fragments ─▶ send (scatter decides) ─▶ parts at the rule ─▶ root ─▶ catalog commit
+//! get      catalog ─▶ pieces ─▶ fetch (gather decides) ─▶ frames verified ─▶ opened, rebuilt ─▶ bytes in order
+//! remove   tombstone ─▶ send ─▶ catalog commit; the blobs go after the grace (sweep)
+//! settle   open generations of the catalog ─▶ rolled forward, or closed and annulled (void)
+//! ```
+//!
+//! Decisions with a history are machines without I/O (`scatter`, `gather`); the rest awaits. What is promised is `docs/semantics.md`.
 
+pub mod annul;
+pub mod attach;
+pub mod clouds;
+pub mod draft;
+pub mod epoch;
 pub mod error;
+pub mod fetch;
 pub mod gather;
+pub mod manifest;
+pub mod name;
+pub mod put;
+pub mod read;
+pub mod rebuild;
+pub mod remove;
 pub mod scatter;
+pub mod send;
+pub mod settle;
 pub mod slab;
+pub mod sweep;
+pub mod weave;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::fragment::secret::Keys;
+use clouds::{Clouds, Configured};
+use epoch::Writer;
 pub use error::StoreError;
+use settle::Settled;
+use slab::Pool;
+
+/// Patience, graces and bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a put that is safe already waits for the providers that have not answered.
+    pub stragglers: Duration,
+    /// How long anything waits for an answer without which it cannot go on.
+    pub patience: Duration,
+    /// How long a replaced or removed version's blobs stay.
+    pub grace: Duration,
+    /// Bytes of payload and fragments that all work together may hold in memory.
+    pub memory: u64,
+    /// Providers among those that answer whose word may be wrong.
+    pub liars: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            stragglers: Duration::from_secs(30),
+            patience: Duration::from_mins(5),
+            grace: Duration::from_hours(1),
+            memory: 128 << 20,
+            liars: 1,
+        }
+    }
+}
+
+/// What a store stands on.
+#[derive(Debug)]
+pub struct Ground {
+    /// The set's keys.
+    pub keys: Keys,
+    /// The catalog of the set.
+    pub catalog: Arc<dyn Catalog>,
+    /// The providers of the configuration.
+    pub providers: Vec<Configured>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Ids, salts and copy numbers.
+    pub entropy: Arc<dyn Entropy>,
+    /// Patience, graces and bounds.
+    pub settings: Settings,
+}
+
+/// Objects over the providers of one cloud set.
+#[derive(Debug)]
+pub struct Store {
+    keys: Keys,
+    catalog: Arc<dyn Catalog>,
+    configured: Vec<Configured>,
+    clouds: std::sync::RwLock<Clouds>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    settings: Settings,
+    pool: Pool,
+    /// Permits of [`MEMORY_UNIT`] bytes.
+    memory: Arc<Semaphore>,
+    writer: OnceCell<Writer>,
+    begun: OnceCell<Settled>,
+}
+
+/// Bytes of memory behind one permit.
+const MEMORY_UNIT: u64 = 4096;
+
+impl Store {
+    /// Opens the store for reading; the first verb that writes claims an epoch.
+    pub async fn open(ground: Ground) -> Result<Arc<Store>, StoreError> {
+        let Ground {
+            keys,
+            catalog,
+            providers,
+            clock,
+            entropy,
+            settings,
+        } = ground;
+        let (version, members) = catalog.members().await?;
+        let clouds = Clouds::new(version, members, &providers);
+        let units = usize::try_from(settings.memory / MEMORY_UNIT).unwrap_or(usize::MAX);
+        Ok(Arc::new(Store {
+            memory: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
+            clouds: std::sync::RwLock::new(clouds),
+            configured: providers,
+            pool: Pool::default(),
+            writer: OnceCell::new(),
+            begun: OnceCell::new(),
+            keys,
+            catalog,
+            clock,
+            entropy,
+            settings,
+        }))
+    }
+
+    /// The members of the set, as they are now.
+    #[must_use]
+    pub fn clouds(&self) -> Clouds {
+        self.clouds
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The catalog.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<dyn Catalog> {
+        &self.catalog
+    }
+
+    /// The set's keys.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Where ids and copy numbers come from.
+    #[must_use]
+    pub fn entropy(&self) -> &dyn Entropy {
+        self.entropy.as_ref()
+    }
+
+    /// The time of day.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Patience, graces and bounds.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Once a process, before its first write: membership, epoch, and what an earlier process left open. Answers what was settled.
+    pub async fn begin_writing(self: &Arc<Store>) -> Result<&Settled, StoreError> {
+        self.begun
+            .get_or_try_init(|| async {
+                self.attach().await?;
+                let settled = self.settle().await?;
+                self.writer().await?;
+                Ok(settled)
+            })
+            .await
+    }
+
+    /// Waits until `bytes` more may be held in memory. More than the whole budget counts as the whole budget.
+    pub(crate) async fn reserve(&self, bytes: u64) -> OwnedSemaphorePermit {
+        let permit = self.memory.clone().acquire_many_owned(self.units(bytes)).await;
+        permit.expect("the semaphore is never closed")
+    }
+
+    /// The same without waiting.
+    pub(crate) fn try_reserve(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        self.memory.clone().try_acquire_many_owned(self.units(bytes)).ok()
+    }
+
+    fn units(&self, bytes: u64) -> u32 {
+        let all = self.settings.memory / MEMORY_UNIT;
+        u32::try_from(bytes.div_ceil(MEMORY_UNIT).clamp(1, all.max(1))).unwrap_or(u32::MAX)
+    }
+
+    /// When blobs that nothing holds any more may be deleted, nanoseconds since 1970.
+    pub(crate) fn doom_at(&self) -> i64 {
+        let grace = i64::try_from(self.settings.grace.as_nanos()).unwrap_or(i64::MAX);
+        self.clock.now().saturating_add(grace)
+    }
+}

@@ -1,0 +1,239 @@
+//! Checking one object's fragments, and making anew those that are missing.
+//!
+//! ```text
+//! each fragment   read or looked up ─▶ sound | damaged | missing | no answer          no answer is never missing
+//! each extent     missing or damaged indices ─▶ rebuilt from k others ─▶ seated ─▶ catalog
+//! ```
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use crate::catalog::record::{Fragment, FragmentState, Health, Member, MemberState, Piece};
+use crate::fragment::id::Kind;
+use crate::provider::ProviderError;
+use crate::store::error::StoreError;
+use crate::store::fetch::{Notes, Source};
+use crate::store::send::Progress;
+use crate::store::{Store, name};
+
+/// What a check found out about one fragment.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The fragment, with the state it was found in; unchanged if its provider gave no answer.
+    pub fragment: Fragment,
+    /// Its provider's name.
+    pub provider: String,
+    /// Why there was no answer.
+    pub silent: Option<ProviderError>,
+}
+
+/// One extent after a check.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The extent with its fragments as they were found.
+    pub piece: Piece,
+    /// Each fragment.
+    pub findings: Vec<Finding>,
+}
+
+impl Checked {
+    /// Distinct indices that are sound.
+    #[must_use]
+    pub fn sound(&self) -> u16 {
+        let sound: std::collections::BTreeSet<u16> =
+            self.indices(|f| f.fragment.state == FragmentState::Sound && f.silent.is_none());
+        u16::try_from(sound.len()).expect("n is at most 256")
+    }
+
+    /// Indices that surely have no sound fragment: to be rebuilt.
+    #[must_use]
+    pub fn missing(&self) -> Vec<u16> {
+        let alive = self.indices(|f| f.silent.is_some() || f.fragment.state == FragmentState::Sound);
+        (0..self.piece.extent.shape.n)
+            .filter(|index| !alive.contains(index))
+            .collect()
+    }
+
+    /// Indices whose providers gave no answer.
+    #[must_use]
+    pub fn silent(&self) -> usize {
+        self.indices(|f| f.silent.is_some()).len()
+    }
+
+    /// The state that this extent is in.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let (sound, extent) = (self.sound(), &self.piece.extent);
+        match sound {
+            sound if sound < extent.shape.k => Health::Lost,
+            sound if sound < extent.quorum => Health::AtRisk,
+            sound if sound < extent.shape.n => Health::Degraded,
+            _ => Health::Whole,
+        }
+    }
+
+    fn indices(&self, which: impl Fn(&Finding) -> bool) -> std::collections::BTreeSet<u16> {
+        self.findings
+            .iter()
+            .filter(|f| which(f))
+            .map(|f| f.fragment.index)
+            .collect()
+    }
+}
+
+/// One object after a check: its data extents, then its manifests.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The object.
+    pub name: String,
+    /// Its extents.
+    pub extents: Vec<Checked>,
+}
+
+impl Report {
+    /// The state of its worst extent.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.extents.iter().map(Checked::health).min().unwrap_or(Health::Whole)
+    }
+
+    /// Fragments that were found damaged or missing.
+    pub fn wrong(&self) -> impl Iterator<Item = &Finding> {
+        let findings = self.extents.iter().flat_map(|extent| &extent.findings);
+        findings.filter(|f| f.silent.is_none() && f.fragment.state != FragmentState::Sound)
+    }
+}
+
+/// What a repair did.
+#[derive(Debug)]
+pub struct Repaired {
+    /// What was found before.
+    pub before: Report,
+    /// Fragments made anew, with the names of the providers that hold them.
+    pub rebuilt: Vec<(Fragment, String)>,
+    /// Fragments for which no provider was found, with the ordinal of their extent.
+    pub unplaced: Vec<(usize, u16)>,
+    /// Extents with fewer than k sound fragments, by ordinal.
+    pub hopeless: Vec<usize>,
+    /// What providers that failed said.
+    pub notes: Notes,
+}
+
+/// Checks every fragment of an object: its existence and length, or with `deep` every byte. Keeps in the catalog what it finds.
+pub async fn check(
+    store: &Arc<Store>,
+    object: &str,
+    deep: bool,
+    progress: &Arc<dyn Progress>,
+) -> Result<Report, StoreError> {
+    name::check(object)?;
+    store.head(object).await?;
+    let mut extents = Vec::new();
+    for piece in store.catalog().extents(object).await? {
+        extents.push(check_extent(store, object, piece, deep, progress).await?);
+    }
+    Ok(Report {
+        name: object.to_owned(),
+        extents,
+    })
+}
+
+async fn check_extent(
+    store: &Arc<Store>,
+    object: &str,
+    mut piece: Piece,
+    deep: bool,
+    progress: &Arc<dyn Progress>,
+) -> Result<Checked, StoreError> {
+    let looks = piece
+        .fragments
+        .iter()
+        .map(|fragment| look(store, &piece, *fragment, deep, progress));
+    let findings: Vec<Finding> = join_all(looks).await;
+    let differs = |f: &&Finding| f.silent.is_none() && !piece.fragments.contains(&f.fragment);
+    let changed: Vec<Fragment> = findings.iter().filter(differs).map(|f| f.fragment).collect();
+    piece.fragments = findings.iter().map(|f| f.fragment).collect();
+    if !changed.is_empty() {
+        tracing::info!("{object}: {} fragments are not as the catalog has them", changed.len());
+        store.catalog().mark(changed).await?;
+    }
+    Ok(Checked { piece, findings })
+}
+
+async fn look(
+    store: &Arc<Store>,
+    piece: &Piece,
+    fragment: Fragment,
+    deep: bool,
+    progress: &Arc<dyn Progress>,
+) -> Finding {
+    let clouds = store.clouds();
+    let cloud = clouds.get(fragment.provider);
+    let provider = cloud.map_or_else(|| fragment.provider.to_string(), |cloud| cloud.member.name.clone());
+    let gone = cloud.is_some_and(|cloud| matches!(cloud.member.state, MemberState::Lost | MemberState::Removed));
+    let state = if gone {
+        Ok(FragmentState::Missing)
+    } else if deep {
+        store.examine(&piece.extent, fragment, progress).await
+    } else {
+        store.look(&piece.extent, fragment).await
+    };
+    match state {
+        Ok(state) => Finding {
+            fragment: Fragment { state, ..fragment },
+            provider,
+            silent: None,
+        },
+        Err(error) => Finding {
+            fragment,
+            provider,
+            silent: Some(error),
+        },
+    }
+}
+
+/// Checks every byte of an object and makes anew what is damaged or missing. A provider that does not answer keeps its fragments: they
+/// are not missing until it says so, or until its owner declares it lost.
+pub async fn repair(store: &Arc<Store>, object: &str, progress: &Arc<dyn Progress>) -> Result<Repaired, StoreError> {
+    store.begin_writing().await?;
+    let before = check(store, object, true, progress).await?;
+    let mut repaired = Repaired {
+        rebuilt: Vec::new(),
+        unplaced: Vec::new(),
+        hopeless: Vec::new(),
+        notes: Notes::default(),
+        before,
+    };
+    for (ordinal, checked) in repaired.before.extents.iter().enumerate() {
+        let missing = checked.missing();
+        if missing.is_empty() {
+            continue;
+        }
+        if checked.sound() < checked.piece.extent.shape.k && checked.piece.extent.kind != Kind::Tombstone {
+            repaired.hopeless.push(ordinal);
+        }
+        let source = Source::new(object, ordinal, checked.piece.clone());
+        match store.rebuild(&source, &missing, progress).await {
+            Ok(rebuilt) => {
+                repaired.hopeless.retain(|hopeless| *hopeless != ordinal);
+                repaired.rebuilt.extend(rebuilt.fragments);
+                repaired
+                    .unplaced
+                    .extend(rebuilt.failed.into_iter().map(|index| (ordinal, index)));
+                repaired.notes.add(rebuilt.notes);
+            }
+            Err(StoreError::Lost { .. } | StoreError::Unreachable { .. }) => repaired
+                .unplaced
+                .extend(missing.into_iter().map(|index| (ordinal, index))),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(repaired)
+}
+
+/// Declares a provider lost for good: nothing is asked of it any more, and what it held is missing. For when it will never come back.
+pub async fn declare_lost(store: &Arc<Store>, provider: &str) -> Result<Member, StoreError> {
+    store.begin_writing().await?;
+    store.change_member(provider, MemberState::Lost).await
+}

@@ -1,0 +1,199 @@
+//! How a provider of the configuration becomes a member: its row first, then its identity blob, then a new membership for all to read.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use super::Store;
+use super::clouds::{Clouds, Configured, Identity, identify};
+use super::error::StoreError;
+use crate::catalog::record::{Member, MemberState};
+use crate::entropy::random;
+use crate::fragment::id::ProviderId;
+use crate::fragment::identity;
+use crate::provider::ProviderError;
+
+/// What became of the providers that were not members, or not as configured.
+#[derive(Debug, Default)]
+pub struct Attached {
+    /// New members, by name.
+    pub new: Vec<String>,
+    /// Providers that could not be reached and are not members yet.
+    pub unreached: Vec<ProviderError>,
+}
+
+impl Store {
+    /// Brings the membership in line with the configuration. Cheap when nothing changed: one read of the catalog.
+    pub async fn attach(self: &Arc<Store>) -> Result<Attached, StoreError> {
+        let (version, mut members) = self.catalog.members().await?;
+        let before = members.clone();
+        let next = version + 1;
+        let mut attached = Attached::default();
+        let fresh: Vec<&Configured> = self
+            .configured
+            .iter()
+            .filter(|c| present(&members, &c.name).is_none())
+            .collect();
+        let identities = join_all(fresh.iter().map(|c| identify(&self.keys, c.provider.as_ref()))).await;
+        for (configured, identity) in fresh.into_iter().zip(identities) {
+            match identity {
+                Err(error) => attached.unreached.push(error),
+                Ok(identity) => self.welcome(&mut members, configured, &identity, next, &mut attached)?,
+            }
+        }
+        for configured in &self.configured {
+            if let Some(member) = members.iter_mut().find(|m| m.name == configured.name && is_present(m)) {
+                member.weight = configured.weight;
+                member.state = configured.state;
+            }
+        }
+        if members != before {
+            self.catalog.set_members(next, members.clone()).await?;
+            self.renew(next, members);
+        }
+        self.sign_in(&before).await?;
+        if self.clouds().version() != version {
+            self.publish().await;
+        }
+        Ok(attached)
+    }
+
+    fn welcome(
+        &self,
+        members: &mut Vec<Member>,
+        configured: &Configured,
+        identity: &Identity,
+        version: u64,
+        attached: &mut Attached,
+    ) -> Result<(), StoreError> {
+        match identity {
+            Identity::Foreign(set) => Err(StoreError::Foreign {
+                provider: configured.name.clone(),
+                found: set.to_string(),
+                wanted: self.keys.set().to_string(),
+            }),
+            Identity::Ours(id) => match members.iter_mut().find(|m| m.id == *id && is_present(m)) {
+                Some(member) => {
+                    member.name.clone_from(&configured.name);
+                    Ok(())
+                }
+                None => Err(StoreError::Unknown {
+                    provider: configured.name.clone(),
+                }),
+            },
+            Identity::Absent => {
+                attached.new.push(configured.name.clone());
+                members.push(Member {
+                    id: ProviderId(random(self.entropy.as_ref())),
+                    name: configured.name.clone(),
+                    weight: configured.weight,
+                    state: configured.state,
+                    since: version,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the identity blob of members that are new, or that were cut off before theirs was written and hold nothing yet.
+    async fn sign_in(&self, before: &[Member]) -> Result<(), StoreError> {
+        let usage = self.catalog.usage().await?;
+        let holds = |id: ProviderId| {
+            usage
+                .iter()
+                .any(|u| u.provider == id && (u.fragments > 0 || u.doomed > 0))
+        };
+        let clouds = self.clouds();
+        let empty = clouds.present().filter(|cloud| !holds(cloud.member.id));
+        join_all(empty.map(|cloud| async move {
+            let Some(provider) = cloud.way() else { return };
+            let known = before.iter().any(|m| m.id == cloud.member.id);
+            if known && !matches!(identify(&self.keys, provider.as_ref()).await, Ok(Identity::Absent)) {
+                return;
+            }
+            let blob = identity::encode_identity(&self.keys, cloud.member.id);
+            if provider.put(identity::IDENTITY_KEY, blob.into()).await.is_ok() {
+                cloud.proven();
+            }
+        }))
+        .await;
+        Ok(())
+    }
+
+    /// Leaves the membership on every member, for a rebuild to find. Best effort: the catalog has it too.
+    pub(crate) async fn publish(&self) {
+        let clouds = self.clouds();
+        let members = clouds.all().map(|cloud| {
+            let Member {
+                id,
+                name,
+                weight,
+                state,
+                since,
+            } = cloud.member.clone();
+            identity::Member {
+                id,
+                name,
+                weight,
+                state: published(state),
+                since,
+            }
+        });
+        let membership = identity::Membership {
+            version: clouds.version(),
+            members: members.collect(),
+            keyring: Vec::new(),
+        };
+        join_all(clouds.present().map(|cloud| {
+            let (salt, copy) = (random(self.entropy.as_ref()), self.entropy.number());
+            let blob = identity::encode_membership(&self.keys, cloud.member.id, &membership, &salt);
+            let key = identity::membership_key(membership.version, copy);
+            async move {
+                if let Some(provider) = cloud.way() {
+                    drop(provider.put(&key, blob.into()).await);
+                }
+            }
+        }))
+        .await;
+    }
+
+    /// Changes what a present member may be used for, for this process and all later ones.
+    pub(crate) async fn change_member(&self, name: &str, state: MemberState) -> Result<Member, StoreError> {
+        let (version, mut members) = self.catalog.members().await?;
+        let member = members.iter_mut().find(|m| m.name == name && is_present(m));
+        let member = member.ok_or_else(|| StoreError::NoMember {
+            provider: name.to_owned(),
+        })?;
+        member.state = state;
+        let member = member.clone();
+        self.catalog.set_members(version + 1, members.clone()).await?;
+        self.renew(version + 1, members);
+        self.publish().await;
+        Ok(member)
+    }
+
+    /// Takes a new membership into use in this process.
+    pub(crate) fn renew(&self, version: u64, members: Vec<Member>) {
+        let clouds = Clouds::new(version, members, &self.configured);
+        *self.clouds.write().unwrap_or_else(std::sync::PoisonError::into_inner) = clouds;
+    }
+}
+
+fn is_present(member: &Member) -> bool {
+    !matches!(member.state, MemberState::Lost | MemberState::Removed)
+}
+
+fn present<'a>(members: &'a [Member], name: &str) -> Option<&'a Member> {
+    members.iter().find(|m| m.name == name && is_present(m))
+}
+
+/// A member's state as a membership blob has it.
+fn published(state: MemberState) -> identity::MemberState {
+    match state {
+        MemberState::Active => identity::MemberState::Active,
+        MemberState::ReadOnly => identity::MemberState::ReadOnly,
+        MemberState::Draining => identity::MemberState::Draining,
+        MemberState::Lost => identity::MemberState::Lost,
+        MemberState::Removed => identity::MemberState::Removed,
+    }
+}

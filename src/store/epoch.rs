@@ -1,0 +1,353 @@
+//! The claim of an epoch: one a run of a writing process, so that no generation is ever used twice, whatever happened to the catalog.
+//!
+//! ```text
+//! catalog: epoch e+1 is mine (durable)
+//!    └─▶ each member: list the epoch records ─▶ none that the catalog doesn't know? ─▶ write mine
+//!            └─▶ more than half of the members did both: the claim is durable, the first root may leave
+//! ```
+//!
+//! Two majorities meet, so a process that runs on an old catalog, or beside another machine, sees a record that it doesn't know and stops
+//! before anything it wrote counts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::future::{BoxFuture, FutureExt, Shared};
+use futures::stream::FuturesUnordered;
+use futures::{StreamExt, TryStreamExt};
+
+use super::Store;
+use super::clouds::Cloud;
+use super::draft::Layout;
+use super::error::StoreError;
+use super::send::blob_key;
+use super::weave::weave_empty;
+use crate::catalog::CatalogError;
+use crate::catalog::record::Extent;
+use crate::entropy::random;
+use crate::fragment::id::{ExtentId, Generation, Group, Kind, WriterId};
+use crate::fragment::key::open_key;
+use crate::fragment::owner::Owner;
+use crate::provider::ProviderError;
+use crate::stripe::geometry::Shape;
+
+/// The reserved name of epoch records.
+pub const EPOCH_NAME: &str = "\0epoch";
+
+/// This process as a writer.
+#[derive(Debug)]
+pub struct Writer {
+    epoch: u64,
+    id: WriterId,
+    sequence: AtomicU64,
+    durable: Shared<BoxFuture<'static, Result<(), Failure>>>,
+}
+
+impl Writer {
+    /// The next generation.
+    pub fn next(&self) -> Generation {
+        let sequence = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;
+        Generation {
+            epoch: self.epoch,
+            sequence,
+            writer: self.id,
+        }
+    }
+
+    /// Waits until the claim is durable: before the first root, tombstone or void leaves.
+    pub async fn durable(&self) -> Result<(), StoreError> {
+        self.durable.clone().await.map_err(StoreError::from)
+    }
+}
+
+/// Why an epoch was not claimed; kept for all who wait.
+#[derive(Clone, Debug)]
+enum Failure {
+    Stale {
+        known: u64,
+        found: u64,
+        provider: String,
+    },
+    NoMajority {
+        answered: usize,
+        members: usize,
+        causes: Vec<ProviderError>,
+    },
+    Catalog(CatalogError),
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> StoreError {
+        match failure {
+            Failure::Stale { known, found, provider } => StoreError::Stale { known, found, provider },
+            Failure::NoMajority {
+                answered,
+                members,
+                causes,
+            } => StoreError::NoMajority {
+                answered,
+                members,
+                causes,
+            },
+            Failure::Catalog(error) => StoreError::Catalog(error),
+        }
+    }
+}
+
+/// An epoch record that a listing showed.
+#[derive(Clone, Debug)]
+struct Found {
+    key: String,
+    generation: Generation,
+}
+
+impl Store {
+    /// This process as a writer: claims an epoch the first time. The claim becomes durable in the background.
+    pub(crate) async fn writer(self: &Arc<Store>) -> Result<&Writer, StoreError> {
+        self.writer.get_or_try_init(|| self.claim()).await
+    }
+
+    async fn claim(self: &Arc<Store>) -> Result<Writer, StoreError> {
+        let known = self.catalog.epochs().await?;
+        let epoch = known.iter().map(|row| row.epoch).max().unwrap_or(0) + 1;
+        let id = WriterId(random(self.entropy.as_ref()));
+        self.catalog.claim_epoch(epoch, id).await?;
+        let store = self.clone();
+        let confirm = tokio::spawn(async move {
+            store
+                .confirm(Generation {
+                    epoch,
+                    sequence: 0,
+                    writer: id,
+                })
+                .await
+        });
+        let durable = confirm.map(|end| match end {
+            Ok(result) => result,
+            Err(panic) => Err(Failure::NoMajority {
+                answered: 0,
+                members: 0,
+                causes: vec![broken(&panic)],
+            }),
+        });
+        Ok(Writer {
+            epoch,
+            id,
+            sequence: AtomicU64::new(0),
+            durable: durable.boxed().shared(),
+        })
+    }
+
+    /// Lists and writes on all members; done at the first majority. The rest, and the removal of older records, goes on behind.
+    async fn confirm(self: Arc<Store>, mine: Generation) -> Result<(), Failure> {
+        let members: Vec<Arc<Cloud>> = self.clouds().present().cloned().collect();
+        let known = self.known_epochs().await?;
+        let mut claims: FuturesUnordered<_> = members
+            .iter()
+            .map(|cloud| {
+                let (store, cloud, known) = (self.clone(), cloud.clone(), known.clone());
+                tokio::spawn(async move { store.claim_on(&cloud, mine, &known).await })
+            })
+            .collect();
+        let (mut older, mut causes, mut answered) = (Vec::new(), Vec::new(), 0);
+        while let Some(claim) = claims.next().await {
+            match claim.map_err(|panic| Failure::NoMajority {
+                answered,
+                members: members.len(),
+                causes: vec![broken(&panic)],
+            })? {
+                Ok(found) => {
+                    answered += 1;
+                    older.extend(found);
+                }
+                Err(ClaimError::Provider(error)) => causes.push(error),
+                Err(ClaimError::Stale(failure)) => return Err(failure),
+            }
+            if answered * 2 > members.len() {
+                tokio::spawn(async move { forget(claims, older).await });
+                return Ok(());
+            }
+        }
+        Err(Failure::NoMajority {
+            answered,
+            members: members.len(),
+            causes,
+        })
+    }
+
+    async fn claim_on(
+        &self,
+        cloud: &Arc<Cloud>,
+        mine: Generation,
+        known: &Known,
+    ) -> Result<Vec<(Arc<Cloud>, String)>, ClaimError> {
+        let result = cloud.prove(&self.keys).await;
+        cloud.note(&result);
+        result?;
+        let provider = cloud.way().ok_or_else(|| cloud.out_of_reach())?;
+        let found = self.epoch_records(cloud).await?;
+        if let Some(strange) = found.iter().find(|record| !known.has(record.generation)) {
+            return Err(ClaimError::Stale(stale(known, strange.generation, cloud)));
+        }
+        let extent = self.epoch_extent(mine);
+        let copies = [self.entropy.number()];
+        let layout = Layout {
+            k: 1,
+            n: 1,
+            chunk_len: CHUNK_LEN,
+            overhead: 0,
+            header_len: extent.header_len,
+            fragment_len: 1 << 20,
+        };
+        let woven =
+            weave_empty(&self.keys, layout, extent, &Owner::default(), &copies).expect("the newest key is in the ring");
+        let key = blob_key(&self.keys, &woven.extent, 0, copies[0]);
+        let [body] = <[_; 1]>::try_from(woven.fragments).expect("an epoch record is one fragment");
+        provider.put(&key, body).await?;
+        Ok(found.into_iter().map(|record| (cloud.clone(), record.key)).collect())
+    }
+
+    fn epoch_extent(&self, generation: Generation) -> Extent {
+        Extent {
+            id: ExtentId(random(self.entropy.as_ref())),
+            group: self.keys.group(EPOCH_NAME),
+            generation,
+            kind: Kind::Epoch,
+            key_id: self.keys.newest(),
+            sealed: false,
+            shape: Shape {
+                k: 1,
+                n: 1,
+                chunk_len: CHUNK_LEN,
+                overhead: 0,
+                payload_len: 0,
+            },
+            quorum: 1,
+            header_len: crate::stripe::geometry::MIN_HEADER_LEN,
+            salt: random(self.entropy.as_ref()),
+            digest: [0; 32],
+        }
+    }
+
+    async fn epoch_records(&self, cloud: &Cloud) -> Result<Vec<Found>, ProviderError> {
+        let group: Group = self.keys.group(EPOCH_NAME);
+        let provider = cloud.way().ok_or_else(|| cloud.out_of_reach())?;
+        let prefix = folder(group);
+        let mut found = Vec::new();
+        let mut listing = provider.list(&prefix);
+        while let Some(listed) = listing.try_next().await? {
+            match open_key(&self.keys, &listed.key) {
+                Some((of, token)) if of == group && token.kind == Kind::Epoch => {
+                    found.push(Found {
+                        key: listed.key,
+                        generation: token.generation,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    async fn known_epochs(&self) -> Result<Known, Failure> {
+        let rows = self.catalog.epochs().await.map_err(Failure::Catalog)?;
+        Ok(Known(rows.into_iter().map(|row| (row.epoch, row.writer)).collect()))
+    }
+
+    /// For verbs that read: looks whether the clouds know an epoch that the catalog doesn't. Providers that don't answer say nothing.
+    pub(crate) async fn check_fresh(self: Arc<Store>) -> Result<(), StoreError> {
+        let mut listings: FuturesUnordered<_> = self
+            .clouds()
+            .present()
+            .cloned()
+            .map(|cloud| {
+                let store = self.clone();
+                async move {
+                    let found = store.epoch_records(&cloud).await;
+                    (cloud, found)
+                }
+            })
+            .collect();
+        while let Some((cloud, found)) = listings.next().await {
+            for record in found.unwrap_or_default() {
+                let known = self.known_epochs().await?;
+                if !known.has(record.generation) {
+                    return Err(stale(&known, record.generation, &cloud).into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The folder that the blobs of a group lie in.
+fn folder(group: Group) -> String {
+    let letters = group.to_string();
+    format!("{}/{}/", &letters[..1], &letters[1..2])
+}
+
+/// Any legal value: the extent has no chunk.
+const CHUNK_LEN: u32 = 1 << 16;
+
+/// The epochs of the catalog.
+#[derive(Clone, Debug)]
+struct Known(BTreeMap<u64, WriterId>);
+
+impl Known {
+    fn has(&self, generation: Generation) -> bool {
+        self.0.get(&generation.epoch) == Some(&generation.writer)
+    }
+}
+
+fn stale(known: &Known, found: Generation, cloud: &Cloud) -> Failure {
+    let newest = known.0.keys().next_back().copied().unwrap_or(0);
+    Failure::Stale {
+        known: newest,
+        found: found.epoch,
+        provider: cloud.member.name.clone(),
+    }
+}
+
+enum ClaimError {
+    Provider(ProviderError),
+    Stale(Failure),
+}
+
+impl From<ProviderError> for ClaimError {
+    fn from(error: ProviderError) -> ClaimError {
+        ClaimError::Provider(error)
+    }
+}
+
+type Claim = tokio::task::JoinHandle<Result<Vec<(Arc<Cloud>, String)>, ClaimError>>;
+
+/// Lets the other members finish, then removes older records: the new one is at a majority.
+async fn forget(mut claims: FuturesUnordered<Claim>, mut older: Vec<(Arc<Cloud>, String)>) {
+    while let Some(claim) = claims.next().await {
+        older.extend(claim.into_iter().flat_map(Result::unwrap_or_default));
+    }
+    for (cloud, key) in older {
+        if let Some(provider) = cloud.way() {
+            // What stays is removed by a later claim.
+            drop(provider.delete(&key).await);
+        }
+    }
+}
+
+fn broken(panic: &tokio::task::JoinError) -> ProviderError {
+    ProviderError {
+        provider: "all".to_owned(),
+        operation: crate::provider::Operation::List,
+        key: String::new(),
+        class: crate::provider::Class::Broken,
+        attempts: 1,
+        message: panic.to_string(),
+    }
+}
+
+impl From<Failure> for ClaimError {
+    fn from(failure: Failure) -> ClaimError {
+        ClaimError::Stale(failure)
+    }
+}

@@ -1,0 +1,450 @@
+//! Reading bytes of one extent: asks for fragments as [`Gather`] decides, verifies every frame, opens and rebuilds into place.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::task::spawn_blocking;
+
+use super::Store;
+use super::clouds::Cloud;
+use super::error::StoreError;
+use super::gather::{Action, Gather};
+use super::send::{Progress, blob_key};
+use super::weave::header;
+use crate::catalog::record::{Extent, Fragment, FragmentState, Piece};
+use crate::cipher::ChunkCipher;
+use crate::codec::Code;
+use crate::fragment::frame::cut;
+use crate::fragment::header::Header;
+use crate::fragment::secret::Keys;
+use crate::fragment::tag::FrameKeys;
+use crate::provider::{Class, Operation, ProviderError};
+use crate::stripe::geometry::TAG_LEN;
+
+/// What was learnt by reading, beside the bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// Fragments whose state turned out to be another than the catalog says.
+    pub changed: Vec<Fragment>,
+    /// Calls that failed.
+    pub causes: Vec<ProviderError>,
+    /// Some chunk had to be rebuilt from others.
+    pub rebuilt: bool,
+}
+
+impl Notes {
+    /// Adds what another read learnt.
+    pub fn add(&mut self, other: Notes) {
+        self.changed.extend(other.changed);
+        self.causes.extend(other.causes);
+        self.rebuilt |= other.rebuilt;
+    }
+
+    /// True if nothing was amiss.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.changed.is_empty() && self.causes.is_empty()
+    }
+}
+
+/// One extent to read from, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// The object, for messages.
+    pub(crate) name: String,
+    /// Which of its extents, for messages.
+    pub(crate) ordinal: usize,
+    /// The extent and its fragments.
+    pub(crate) piece: Piece,
+    /// Providers not to be asked, by name.
+    pub(crate) avoid: Arc<[String]>,
+}
+
+impl Source {
+    /// Reading from one extent of an object.
+    pub(crate) fn new(name: &str, ordinal: usize, piece: Piece) -> Source {
+        Source {
+            name: name.to_owned(),
+            ordinal,
+            piece,
+            avoid: Arc::default(),
+        }
+    }
+}
+
+/// A fragment that came: where its good frames are in its bytes, stripe by stripe of the window.
+pub(crate) struct Arrived {
+    pub(crate) bytes: Bytes,
+    pub(crate) good: Vec<Option<Range<usize>>>,
+    pub(crate) sound: bool,
+}
+
+impl Store {
+    /// The payload bytes `range` of one extent, and what was learnt.
+    pub(crate) async fn fetch(
+        &self,
+        source: &Source,
+        range: Range<u64>,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<(Vec<u8>, Notes), StoreError> {
+        let extent = &source.piece.extent;
+        let window = extent.shape.window(&range);
+        if window.is_empty() {
+            return Ok((Vec::new(), Notes::default()));
+        }
+        let wanted = wanted(extent, &window, &range);
+        let (arrived, notes) = self.gather(source, &window, &wanted, progress).await?;
+        let rebuilt = !wanted
+            .iter()
+            .all(|chunk| arrived.get(chunk).is_some_and(|a| a.good.iter().all(Option::is_some)));
+        let assembly = self
+            .assembly(extent, window, range, arrived)
+            .map_err(|what| inconsistent(source, what))?;
+        let bytes = spawn_blocking(move || assembly.run())
+            .await
+            .expect("assembling does not panic");
+        let bytes = bytes.map_err(|what| inconsistent(source, what))?;
+        Ok((bytes, Notes { rebuilt, ..notes }))
+    }
+
+    /// Any k coded chunks of every stripe, for rebuilding: the frames of a whole extent, by index.
+    pub(crate) async fn gather(
+        &self,
+        source: &Source,
+        window: &Range<u64>,
+        wanted: &[u16],
+        progress: &Arc<dyn Progress>,
+    ) -> Result<(BTreeMap<u16, Arrived>, Notes), StoreError> {
+        let extent = &source.piece.extent;
+        let clouds = self.clouds();
+        let candidates = self.candidates(source);
+        let order: Vec<u16> = candidates.iter().map(|(fragment, _)| fragment.index).collect();
+        let stripes = usize::try_from(window.end - window.start).expect("a window fits memory");
+        let (mut gather, mut action) = Gather::new(extent.shape.k, stripes, wanted, &order);
+        let (mut asked, mut arrived, mut notes) = (FuturesUnordered::new(), BTreeMap::new(), Notes::default());
+        loop {
+            match action {
+                Action::Ask(ref indices) => {
+                    for index in indices {
+                        let (fragment, cloud) = candidates
+                            .iter()
+                            .find(|(f, _)| f.index == *index)
+                            .expect("only candidates are asked");
+                        asked.push(self.ask(
+                            *fragment,
+                            cloud.clone(),
+                            extent.clone(),
+                            window.clone(),
+                            progress.clone(),
+                        ));
+                    }
+                }
+                Action::Wait => {}
+                Action::Decode => return Ok((arrived, notes)),
+                Action::Short { good } => {
+                    self.note(&notes).await;
+                    return Err(short(source, good, &candidates, clouds.all().count(), notes));
+                }
+            }
+            let (fragment, answer) = asked.next().await.expect("somebody was asked");
+            action = match answer {
+                Ok(found) => {
+                    if !found.sound {
+                        notes.changed.push(Fragment {
+                            state: FragmentState::Damaged,
+                            ..fragment
+                        });
+                    }
+                    let bad: Vec<usize> = (0..)
+                        .zip(&found.good)
+                        .filter(|(_, g)| g.is_none())
+                        .map(|(s, _)| s)
+                        .collect();
+                    let action = gather.arrived(fragment.index, &bad);
+                    arrived.insert(fragment.index, found);
+                    action
+                }
+                Err(error) => {
+                    if error.class == Class::Gone {
+                        notes.changed.push(Fragment {
+                            state: FragmentState::Missing,
+                            ..fragment
+                        });
+                    }
+                    notes.causes.push(error);
+                    gather.failed(fragment.index)
+                }
+            };
+        }
+    }
+
+    /// Who may be asked, best first: sound data chunks on providers that answer, then parity, then what is doubtful.
+    pub(crate) fn candidates(&self, source: &Source) -> Vec<(Fragment, Arc<Cloud>)> {
+        let clouds = self.clouds();
+        let mut candidates: Vec<(Fragment, Arc<Cloud>)> = Vec::new();
+        for fragment in &source.piece.fragments {
+            let Some(cloud) = clouds.holder(fragment).filter(|cloud| cloud.way().is_some()) else {
+                continue;
+            };
+            if fragment.state == FragmentState::Missing || source.avoid.contains(&cloud.member.name) {
+                continue;
+            }
+            candidates.push((*fragment, cloud.clone()));
+        }
+        candidates.sort_by_key(|(f, cloud)| (f.state != FragmentState::Sound, cloud.failing() > 0, f.index));
+        let mut seen = std::collections::BTreeSet::new();
+        candidates.retain(|(fragment, _)| seen.insert(fragment.index));
+        candidates
+    }
+
+    /// One ranged read of one fragment, verified frame by frame. A read of the first stripe begins at the header, and checks it.
+    async fn ask(
+        &self,
+        fragment: Fragment,
+        cloud: Arc<Cloud>,
+        extent: Extent,
+        window: Range<u64>,
+        progress: Arc<dyn Progress>,
+    ) -> (Fragment, Result<Arrived, ProviderError>) {
+        let first = window.start == 0;
+        let frames = extent.shape.frames(extent.header_len, &window);
+        let range = if first { 0..frames.end } else { frames.clone() };
+        let len = range.end - range.start;
+        progress.begin(&cloud.member.name, len);
+        let result = self.get_from(&cloud, &extent, fragment, range).await;
+        cloud.note(&result);
+        progress.end(&cloud.member.name, len, result.as_ref().map(|_| ()));
+        let verified = match result {
+            Err(error) => Err(error),
+            Ok(bytes) => {
+                let keys = self.keys.clone();
+                let skip = usize::try_from(if first { frames.start } else { 0 }).expect("a header is at most 4 KiB");
+                let work = spawn_blocking(move || verify(&keys, &extent, fragment, window, bytes, skip));
+                Ok(work.await.expect("verifying does not panic"))
+            }
+        };
+        (fragment, verified)
+    }
+
+    /// Reads a whole fragment and checks every byte of it.
+    pub(crate) async fn examine(
+        &self,
+        extent: &Extent,
+        fragment: Fragment,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<FragmentState, ProviderError> {
+        let clouds = self.clouds();
+        let unknown = || ProviderError {
+            provider: fragment.provider.to_string(),
+            operation: Operation::Get,
+            key: String::new(),
+            class: Class::Config,
+            attempts: 1,
+            message: "it is not a member of the set".to_owned(),
+        };
+        let cloud = clouds.holder(&fragment).ok_or_else(unknown)?;
+        let _permit = self.reserve(extent.shape.fragment_len(extent.header_len)).await;
+        let window = 0..extent.shape.stripes();
+        match self
+            .ask(fragment, cloud.clone(), extent.clone(), window, progress.clone())
+            .await
+            .1
+        {
+            Ok(arrived) if arrived.sound => Ok(FragmentState::Sound),
+            Ok(_) => Ok(FragmentState::Damaged),
+            Err(error) if error.class == Class::Gone => Ok(FragmentState::Missing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Bytes of a fragment. A 404 counts only from a provider that proves to hold this set's data.
+    pub(crate) async fn get_from(
+        &self,
+        cloud: &Cloud,
+        extent: &Extent,
+        fragment: Fragment,
+        range: Range<u64>,
+    ) -> Result<Bytes, ProviderError> {
+        let provider = cloud.way().ok_or_else(|| cloud.out_of_reach())?;
+        let key = blob_key(&self.keys, extent, fragment.index, fragment.copy);
+        match provider.get(&key, range).await {
+            Err(error) if error.class == Class::Gone => {
+                cloud.prove(&self.keys).await?;
+                Err(error)
+            }
+            // Shorter than it should be: an answer, and a damaged fragment.
+            Err(error) if error.class == Class::Corrupt => Ok(Bytes::new()),
+            other => other.map(crate::provider::Parts::join),
+        }
+    }
+
+    /// Keeps what was learnt of fragments, for repair. A catalog that can't be written is no reason to fail a read.
+    pub(crate) async fn note(&self, notes: &Notes) {
+        if !notes.changed.is_empty()
+            && let Err(error) = self.catalog.mark(notes.changed.clone()).await
+        {
+            tracing::warn!("what was found out about fragments could not be kept: {error}");
+        }
+    }
+
+    fn assembly(
+        &self,
+        extent: &Extent,
+        window: Range<u64>,
+        range: Range<u64>,
+        arrived: BTreeMap<u16, Arrived>,
+    ) -> Result<Assembly, String> {
+        let cipher = extent
+            .sealed
+            .then(|| self.keys.cipher(extent.key_id, extent.id, &extent.salt))
+            .transpose();
+        let code =
+            Code::new(usize::from(extent.shape.k), usize::from(extent.shape.n)).map_err(|error| error.to_string())?;
+        Ok(Assembly {
+            cipher: cipher.map_err(|error| error.to_string())?,
+            extent: extent.clone(),
+            code,
+            window,
+            range,
+            arrived,
+        })
+    }
+}
+
+/// The data chunks that a range needs in some stripe of its window.
+fn wanted(extent: &Extent, window: &Range<u64>, range: &Range<u64>) -> Vec<u16> {
+    if window.end - window.start > 2 {
+        return (0..extent.shape.k).collect();
+    }
+    let needs = window.clone().flat_map(|stripe| extent.shape.needs(stripe, range));
+    let chunks: std::collections::BTreeSet<u16> = needs.map(|need| need.chunk).collect();
+    chunks.into_iter().collect()
+}
+
+fn verify(keys: &Keys, extent: &Extent, fragment: Fragment, window: Range<u64>, bytes: Bytes, skip: usize) -> Arrived {
+    let header_sound = skip == 0
+        || Header::decode(&bytes, keys).is_ok_and(|(found, _)| found == header(extent, fragment.index, fragment.copy));
+    let stripes = window.end - window.start;
+    let Ok(frame_keys) = FrameKeys::new(keys, extent.key_id, extent.id, &extent.salt, extent.shape) else {
+        return Arrived {
+            bytes,
+            good: (0..stripes).map(|_| None).collect(),
+            sound: false,
+        };
+    };
+    let frames = bytes.get(skip..).unwrap_or_default();
+    let mut at = skip;
+    let good = cut(&frame_keys, fragment.index, window, frames).map(|(stripe, frame)| {
+        let begin = at;
+        let chunk_len = extent.shape.coded_len(stripe) as usize;
+        at += chunk_len + usize::try_from(TAG_LEN).expect("32");
+        frame.good().map(|_| begin..begin + chunk_len)
+    });
+    let good: Vec<Option<Range<usize>>> = good.collect();
+    let sound = header_sound && good.iter().all(Option::is_some);
+    Arrived { bytes, good, sound }
+}
+
+/// Fewer than k: lost for certain, or only out of reach?
+fn short(
+    source: &Source,
+    good: u16,
+    candidates: &[(Fragment, Arc<Cloud>)],
+    _members: usize,
+    notes: Notes,
+) -> StoreError {
+    let extent = &source.piece.extent;
+    let definite = |f: &Fragment| {
+        f.state == FragmentState::Missing || notes.changed.iter().any(|c| (c.index, c.copy) == (f.index, f.copy))
+    };
+    let failed = notes.causes.iter().filter(|cause| cause.class != Class::Gone).count();
+    let unasked = source
+        .piece
+        .fragments
+        .iter()
+        .filter(|f| !definite(f) && !candidates.iter().any(|(c, _)| c.copy == f.copy))
+        .count();
+    let unanswered = u16::try_from(failed + unasked).unwrap_or(u16::MAX);
+    let (name, ordinal, k) = (source.name.clone(), source.ordinal, extent.shape.k);
+    if good + unanswered >= k {
+        StoreError::Unreachable {
+            name,
+            ordinal,
+            k,
+            good,
+            unanswered,
+            causes: notes.causes,
+        }
+    } else {
+        StoreError::Lost { name, ordinal, k, good }
+    }
+}
+
+fn inconsistent(source: &Source, what: String) -> StoreError {
+    StoreError::Inconsistent {
+        name: source.name.clone(),
+        what,
+    }
+}
+
+/// Verified chunks on their way to the reader.
+struct Assembly {
+    cipher: Option<ChunkCipher>,
+    extent: Extent,
+    code: Code,
+    window: Range<u64>,
+    range: Range<u64>,
+    arrived: BTreeMap<u16, Arrived>,
+}
+
+impl Assembly {
+    fn run(self) -> Result<Vec<u8>, String> {
+        let len = usize::try_from(self.range.end - self.range.start).map_err(|_| "the range does not fit memory")?;
+        let mut out = Vec::with_capacity(len);
+        let mut scratch = Vec::new();
+        for (at, stripe) in self.window.clone().enumerate() {
+            for need in self.extent.shape.needs(stripe, &self.range) {
+                let plain = need.plain.start as usize..need.plain.end as usize;
+                let chunk = self
+                    .arrived
+                    .get(&need.chunk)
+                    .and_then(|a| Some(&a.bytes[a.good[at].clone()?]));
+                match (chunk, &self.cipher) {
+                    (Some(chunk), None) => out.extend_from_slice(&chunk[plain]),
+                    (chunk, cipher) => {
+                        scratch.resize(self.extent.shape.coded_len(stripe) as usize, 0);
+                        match chunk {
+                            Some(chunk) => scratch.copy_from_slice(chunk),
+                            None => self.rebuild(at, need.chunk, &mut scratch)?,
+                        }
+                        if let Some(cipher) = cipher {
+                            let index = stripe * u64::from(self.extent.shape.k) + u64::from(need.chunk);
+                            cipher.open(index, &mut scratch).map_err(|error| error.to_string())?;
+                        }
+                        out.extend_from_slice(&scratch[plain]);
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn rebuild(&self, at: usize, chunk: u16, into: &mut [u8]) -> Result<(), String> {
+        let have: Vec<(usize, &[u8])> = self.stripe(at).collect();
+        self.code
+            .reconstruct(&have, &mut [(usize::from(chunk), into)])
+            .map_err(|error| error.to_string())
+    }
+
+    /// The good chunks of one stripe of the window, by index.
+    fn stripe(&self, at: usize) -> impl Iterator<Item = (usize, &[u8])> {
+        let good = move |(index, a): (&u16, &'_ Arrived)| a.good[at].clone().map(|range| (usize::from(*index), range));
+        self.arrived
+            .iter()
+            .filter_map(move |(index, a)| good((index, a)).map(|(i, range)| (i, &a.bytes[range])))
+    }
+}

@@ -1,0 +1,269 @@
+//! Making fragments anew from others of their extent: for repair, and for what a crash left half-written.
+//!
+//! ```text
+//! k sound fragments ─▶ chunk i of each stripe ─▶ frames, header with a fresh copy number ─▶ a seat without another index
+//! catalog: sent (durable) ─▶ the provider confirms ─▶ sound; every other copy of the index is doomed
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+
+use super::Store;
+use super::clouds::Cloud;
+use super::error::StoreError;
+use super::fetch::{Arrived, Notes, Source};
+use super::send::{Progress, deliver};
+use super::slab::Pool;
+use super::weave::header;
+use crate::catalog::CatalogError;
+use crate::catalog::record::{Extent, Fragment, FragmentState, Piece};
+use crate::codec::Code;
+use crate::fragment::header::Header;
+use crate::fragment::owner::Owner;
+use crate::fragment::secret::Keys;
+use crate::fragment::tag::FrameKeys;
+use crate::placement::order;
+use crate::provider::ProviderError;
+
+/// What a rebuild did.
+#[derive(Debug, Default)]
+pub struct Rebuilt {
+    /// New fragments and the providers that hold them, by name.
+    pub fragments: Vec<(Fragment, String)>,
+    /// Indices for which no provider took a fragment.
+    pub failed: Vec<u16>,
+    /// What was learnt by reading.
+    pub notes: Notes,
+}
+
+impl Store {
+    /// Makes fragments `missing` (by index) of one extent anew and seats them. Reads k others once, whatever the number.
+    pub(crate) async fn rebuild(
+        &self,
+        source: &Source,
+        missing: &[u16],
+        progress: &Arc<dyn Progress>,
+    ) -> Result<Rebuilt, StoreError> {
+        let extent = &source.piece.extent;
+        let fragment_len = extent.shape.fragment_len(extent.header_len);
+        let held = u64::from(extent.shape.k) + missing.len() as u64;
+        let _permit = self.reserve(held * fragment_len).await;
+        let mut source = source.clone();
+        source
+            .piece
+            .fragments
+            .retain(|fragment| !missing.contains(&fragment.index));
+        let (owner, arrived, notes) = self.read_for_rebuild(&source, progress).await?;
+        let arrived = Arc::new(arrived);
+        let mut rebuilt = Rebuilt {
+            notes,
+            ..Rebuilt::default()
+        };
+        for index in missing {
+            let body = Regrowth {
+                keys: self.keys.clone(),
+                pool: self.pool.clone(),
+                extent: extent.clone(),
+                index: *index,
+                arrived: arrived.clone(),
+            };
+            let frames = spawn_blocking(move || body.frames())
+                .await
+                .expect("rebuilding does not panic");
+            let frames = frames.map_err(|what| StoreError::Inconsistent {
+                name: source.name.clone(),
+                what,
+            })?;
+            let seated = self.seat(&mut source.piece, *index, frames, &owner, progress).await?;
+            match seated {
+                Ok(placed) => rebuilt.fragments.push(placed),
+                Err(causes) => {
+                    rebuilt.failed.push(*index);
+                    rebuilt.notes.causes.extend(causes);
+                }
+            }
+        }
+        Ok(rebuilt)
+    }
+
+    /// The frames of any k fragments, and the owner's part out of one of their headers.
+    async fn read_for_rebuild(
+        &self,
+        source: &Source,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<(Owner, BTreeMap<u16, Arrived>, Notes), StoreError> {
+        let extent = &source.piece.extent;
+        let window = 0..extent.shape.stripes();
+        let (arrived, notes) = if window.is_empty() {
+            (BTreeMap::new(), Notes::default())
+        } else {
+            let wanted: Vec<u16> = (0..extent.shape.k).collect();
+            self.gather(source, &window, &wanted, progress).await?
+        };
+        let from_reads = arrived.values().find_map(|a| Header::decode(&a.bytes, &self.keys).ok());
+        let owner = match from_reads {
+            Some((_, owner)) => owner,
+            None => self.owner_of(source).await?.1,
+        };
+        Ok((owner, arrived, notes))
+    }
+
+    /// The header of any sound fragment, read alone.
+    pub(crate) async fn owner_of(&self, source: &Source) -> Result<(Header, Owner), StoreError> {
+        let (extent, mut causes) = (&source.piece.extent, Vec::new());
+        for (fragment, cloud) in self.candidates(source) {
+            match self
+                .get_from(&cloud, extent, fragment, 0..u64::from(extent.header_len))
+                .await
+            {
+                Err(error) => causes.push(error),
+                Ok(bytes) => {
+                    if let Ok((found, owner)) = Header::decode(&bytes, &self.keys)
+                        && found == header(extent, fragment.index, fragment.copy)
+                    {
+                        return Ok((found, owner));
+                    }
+                }
+            }
+        }
+        let unanswered = u16::try_from(causes.len()).unwrap_or(u16::MAX);
+        Err(StoreError::Unreachable {
+            name: source.name.clone(),
+            ordinal: source.ordinal,
+            k: extent.shape.k,
+            good: 0,
+            unanswered,
+            causes,
+        })
+    }
+
+    /// Finds a provider for a rebuilt fragment and hands it over: the inner error is what those said that would not take it.
+    async fn seat(
+        &self,
+        piece: &mut Piece,
+        index: u16,
+        frames: Frames,
+        owner: &Owner,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<Result<(Fragment, String), Vec<ProviderError>>, StoreError> {
+        let mut causes = Vec::new();
+        for cloud in self.free_seats(piece) {
+            let copy = self.entropy.number();
+            let fragment = Fragment {
+                extent: piece.extent.id,
+                index,
+                copy,
+                provider: cloud.member.id,
+                state: FragmentState::Sent,
+            };
+            match self.catalog.begin_move(fragment).await {
+                Err(CatalogError::Retired(_)) => return Ok(Err(causes)),
+                other => other?,
+            }
+            let head = header(&piece.extent, index, copy);
+            let bytes = head.encode(&self.keys, owner);
+            let bytes = bytes.map_err(|error| StoreError::Inconsistent {
+                name: piece.extent.id.to_string(),
+                what: error.to_string(),
+            })?;
+            match deliver(
+                &cloud,
+                &self.keys,
+                &head.key(&self.keys),
+                frames.with(&bytes),
+                progress.as_ref(),
+            )
+            .await
+            {
+                Ok(()) => {
+                    let fragment = Fragment {
+                        state: FragmentState::Sound,
+                        ..fragment
+                    };
+                    self.catalog.finish_move(fragment, self.doom_at()).await?;
+                    piece.fragments.push(fragment);
+                    return Ok(Ok((fragment, cloud.member.name.clone())));
+                }
+                Err(error) => causes.push(error),
+            }
+        }
+        Ok(Err(causes))
+    }
+
+    /// Members that may take another fragment of this extent, best first: writable, without an index of it.
+    fn free_seats(&self, piece: &Piece) -> Vec<Arc<Cloud>> {
+        let clouds = self.clouds();
+        let candidates = clouds.candidates(None);
+        let taken = |id| {
+            piece
+                .fragments
+                .iter()
+                .any(|f| f.provider == id && f.state == FragmentState::Sound)
+        };
+        let ordered = order(piece.extent.id, &candidates)
+            .into_iter()
+            .map(|at| &candidates[at]);
+        let free = ordered.filter(|candidate| candidate.writable && !taken(candidate.id));
+        free.filter_map(|candidate| clouds.get(candidate.id).cloned()).collect()
+    }
+}
+
+/// The frames of a rebuilt fragment, with room for its header in front.
+struct Frames {
+    bytes: Bytes,
+    header_len: usize,
+}
+
+impl Frames {
+    /// The whole fragment under this header.
+    fn with(&self, header: &[u8]) -> Bytes {
+        let mut whole = Vec::with_capacity(self.bytes.len());
+        whole.extend_from_slice(header);
+        whole.extend_from_slice(&self.bytes[self.header_len..]);
+        whole.into()
+    }
+}
+
+/// One fragment being made from others.
+struct Regrowth {
+    keys: Keys,
+    pool: Pool,
+    extent: Extent,
+    index: u16,
+    arrived: Arc<BTreeMap<u16, Arrived>>,
+}
+
+impl Regrowth {
+    fn frames(self) -> Result<Frames, String> {
+        let (extent, shape) = (&self.extent, &self.extent.shape);
+        let code = Code::new(usize::from(shape.k), usize::from(shape.n)).map_err(|error| error.to_string())?;
+        let tags = FrameKeys::new(&self.keys, extent.key_id, extent.id, &extent.salt, *shape)
+            .map_err(|error| error.to_string())?;
+        let len = usize::try_from(shape.fragment_len(extent.header_len)).map_err(|error| error.to_string())?;
+        let mut slab = self.pool.take(len);
+        for stripe in 0..shape.stripes() {
+            let at =
+                usize::try_from(shape.frame_offset(extent.header_len, stripe)).map_err(|error| error.to_string())?;
+            let end = at + shape.coded_len(stripe) as usize;
+            let window_at = usize::try_from(stripe).map_err(|error| error.to_string())?;
+            let good = |(index, a): (&u16, _)| good_chunk(*index, a, window_at);
+            let have: Vec<(usize, &[u8])> = self.arrived.iter().filter_map(|(index, a)| good((index, a))).collect();
+            code.reconstruct(&have, &mut [(usize::from(self.index), &mut slab[at..end])])
+                .map_err(|error| error.to_string())?;
+            let tag = tags.tag(self.index, stripe, &slab[at..end]);
+            slab[end..end + tag.len()].copy_from_slice(&tag);
+        }
+        Ok(Frames {
+            bytes: slab.freeze(len),
+            header_len: usize::from(extent.header_len),
+        })
+    }
+}
+
+fn good_chunk(index: u16, arrived: &Arrived, stripe: usize) -> Option<(usize, &[u8])> {
+    let range = arrived.good.get(stripe)?.clone()?;
+    Some((usize::from(index), &arrived.bytes[range]))
+}

@@ -1,0 +1,146 @@
+//! A cloud set in memory for tests: providers that can be made to fail, and the real catalog.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use raic::catalog::Catalog;
+use raic::catalog::record::{Condition, MemberState};
+use raic::catalog::sqlite::SqliteCatalog;
+use raic::clock::FixedClock;
+use raic::cloud_set::domain::Domains;
+use raic::cloud_set::policy::{Policy, Prefer};
+use raic::entropy::SeededEntropy;
+use raic::fragment::secret::{Keys, SetSecret};
+use raic::provider::fault::{Faults, Faulty};
+use raic::provider::memory::Memory;
+use raic::store::clouds::Configured;
+use raic::store::error::StoreError;
+use raic::store::put::{Put, Stored};
+use raic::store::send::Silent;
+use raic::store::{Ground, Settings, Store};
+
+/// Providers in memory, each with a handle on its blobs and its faults.
+pub(crate) struct Set {
+    pub(crate) memories: Vec<Arc<Memory>>,
+    pub(crate) faults: Vec<Faults>,
+    faulty: Vec<Arc<Faulty>>,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) settings: Settings,
+    seed: u64,
+}
+
+impl Set {
+    /// `n` providers and an empty catalog.
+    pub(crate) fn new(n: usize, seed: u64) -> Set {
+        let memories: Vec<Arc<Memory>> = (0..n).map(|i| Arc::new(Memory::new(format!("p{i}")))).collect();
+        let wrapped = memories
+            .iter()
+            .enumerate()
+            .map(|(i, m)| Faulty::wrap(m.clone(), seed + i as u64));
+        let (faulty, faults) = wrapped.unzip();
+        let catalog = SqliteCatalog::inline(Set::keys().set()).expect("a catalog in memory");
+        Set {
+            memories,
+            faults,
+            faulty,
+            catalog: Arc::new(catalog),
+            clock: Arc::new(FixedClock::at(1_700_000_000_000_000_000)),
+            settings: Settings::default(),
+            seed,
+        }
+    }
+
+    pub(crate) fn keys() -> Keys {
+        Keys::new(&SetSecret::new([7; 32]))
+    }
+
+    /// A store as a fresh process would open it.
+    pub(crate) async fn open(&mut self) -> Arc<Store> {
+        self.seed += 1000;
+        let configured = self.faulty.iter().enumerate().map(|(i, provider)| Configured {
+            name: format!("p{i}"),
+            domains: Domains::default(),
+            weight: 1.0,
+            state: MemberState::Active,
+            provider: provider.clone(),
+        });
+        let ground = Ground {
+            keys: Set::keys(),
+            catalog: self.catalog.clone(),
+            providers: configured.collect(),
+            clock: self.clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(self.seed)),
+            settings: self.settings.clone(),
+        };
+        Store::open(ground).await.expect("a store opens")
+    }
+
+    /// All blobs that are fragments, by provider.
+    pub(crate) fn fragments(&self) -> Vec<BTreeMap<String, Bytes>> {
+        let mut all: Vec<BTreeMap<String, Bytes>> = self.memories.iter().map(|m| m.blobs()).collect();
+        for blobs in &mut all {
+            blobs.retain(|key, _| !key.starts_with("identity/"));
+        }
+        all
+    }
+}
+
+/// k + m with the lowest quorum, sealed, with small chunks so that a few KiB make several extents.
+pub(crate) fn policy(k: u16, m: u16) -> Policy {
+    Policy {
+        name: "default".to_owned(),
+        k,
+        m,
+        spread: BTreeMap::new(),
+        quorum: Policy::lowest_quorum(k, k + m),
+        sealed: true,
+        prefer: Prefer::Latency,
+        providers: None,
+        chunk_len: 256,
+        fragment_len: 2048,
+    }
+}
+
+/// Bytes of period 251, so that swapped chunks show.
+pub(crate) fn ramp(len: usize) -> Vec<u8> {
+    (0..len).map(|i| u8::try_from(i % 251).expect("below 251")).collect()
+}
+
+pub(crate) async fn put(store: &Arc<Store>, name: &str, policy: &Policy, bytes: &[u8]) -> Result<Stored, StoreError> {
+    let put = Put {
+        name: name.to_owned(),
+        policy: policy.clone(),
+        condition: Condition::Any,
+        modified: Some(5),
+        len_hint: None,
+    };
+    store
+        .put(put, std::io::Cursor::new(bytes.to_vec()), Arc::new(Silent))
+        .await
+}
+
+pub(crate) async fn get(store: &Arc<Store>, name: &str) -> Result<Vec<u8>, StoreError> {
+    range(store, name, None).await
+}
+
+pub(crate) async fn range(
+    store: &Arc<Store>,
+    name: &str,
+    range: Option<std::ops::Range<u64>>,
+) -> Result<Vec<u8>, StoreError> {
+    let mut reader = store.read(name, range, &[], Arc::new(Silent)).await?;
+    let mut bytes = Vec::new();
+    let end = loop {
+        match reader.next().await {
+            Ok(Some(more)) => bytes.extend_from_slice(&more),
+            Ok(None) => break Ok(bytes),
+            Err(error) => break Err(error),
+        }
+    };
+    reader.finish().await;
+    end
+}
