@@ -12,14 +12,18 @@
 pub mod chance;
 pub mod conformance;
 pub mod fault;
+pub mod isolate;
 pub mod limit;
 pub mod memory;
 pub mod meter;
 pub mod opendal;
+pub mod pace;
 pub mod probe;
+pub mod retry;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -226,5 +230,68 @@ impl ProviderError {
             attempts: 1,
             message: message.into(),
         }
+    }
+}
+
+/// Makes a bare adapter fit for work, from the inside out:
+///
+/// ```text
+/// Retried      outermost: each try pays the limits again and has a task of its own
+///   Limited    waits in the caller's own time: whoever gives up while waiting has asked for nothing
+///     Isolated a task with a place in the gate: a panic is an error that is retried, a put goes on without its caller
+///       inner
+/// ```
+///
+/// The waits between tries are drawn from `seed`.
+pub fn steady(
+    inner: Arc<dyn Provider>,
+    limits: &limit::Limits,
+    patience: isolate::Patience,
+    retry: retry::Retry,
+    seed: u64,
+) -> Arc<dyn Provider> {
+    let isolated = isolate::Isolated::new(inner, limit::Gate::new(limits.concurrency), patience);
+    let limited = limit::Limited::new(Arc::new(isolated), limits);
+    Arc::new(retry::Retried::new(Arc::new(limited), retry, seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use conformance::Options;
+    use fault::{Fault, Faulty, Rule};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_steadied_provider_bears_panics_hangs_and_errors() {
+        let (faulty, faults) = Faulty::wrap(Arc::new(memory::Memory::new("m")), 4);
+        for fault in [
+            Fault::Panic,
+            Fault::Hang,
+            Fault::Fail(Class::Transient),
+            Fault::LoseAnswer,
+        ] {
+            faults.add(Rule::per_million(fault, 3_000));
+        }
+        let limits = limit::Limits {
+            requests: Some(500),
+            ..limit::Limits::of_scheme("memory")
+        };
+        // A hang takes three minutes to be given up, so the deadline has to leave time for another try.
+        let retry = retry::Retry {
+            deadline: std::time::Duration::from_mins(10),
+            ..retry::Retry::default()
+        };
+        let steady = steady(faulty, &limits, isolate::Patience::default(), retry, 1);
+        let options = Options {
+            patience: std::time::Duration::from_hours(1),
+            ..Options::default()
+        };
+        let checks = conformance::run(steady, "suite/", &options).await;
+        conformance::assert_passed(&checks, &[]);
+        let injected = faults.injected();
+        assert!(
+            injected.values().all(|&times| times > 2) && injected.len() == 4,
+            "{injected:?}"
+        );
     }
 }

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use opendal::Operator;
+use opendal::{ErrorKind, Operator};
 
 /// Folders that are remembered: RAIC's keys have 1,024 at two levels; what is forgotten is only made or synced once more.
 const MOST_KNOWN: usize = 8_192;
@@ -65,7 +65,14 @@ impl Folders {
         if lock(known).contains(folder) {
             return Ok(());
         }
-        operator.create_dir(&format!("{folder}/")).await?;
+        let path = format!("{folder}/");
+        if let Err(error) = operator.create_dir(&path).await {
+            // Another process may have made it, or one above it, in the same moment.
+            let raced = operator.stat(&path).await.is_ok();
+            if !raced && (error.kind() != ErrorKind::PermissionDenied || operator.create_dir(&path).await.is_err()) {
+                return Err(error);
+            }
+        }
         remember(known, folder);
         Ok(())
     }
