@@ -2,6 +2,10 @@
 //!
 //! `RAIC_CLOUDS` names a folder with one folder a server, each with an `opendal.conf`: `scheme=` first, then OpenDAL's own
 //! options, one `key=value` a line. `fixtures/clouds/cloud start` makes it. Without it these tests pass and say that they did nothing.
+#![expect(
+    clippy::print_stdout,
+    reason = "what was skipped and what was found is read by people"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,8 +14,11 @@ use std::sync::Arc;
 use raic::clock::SystemClock;
 use raic::entropy::{Entropy, SystemEntropy};
 use raic::provider::conformance::{self, Options};
+use raic::provider::isolate::Patience;
 use raic::provider::opendal::{Remote, Spec};
 use raic::provider::probe::{self, Creation, Finding, Probe};
+use raic::provider::retry::Retry;
+use raic::provider::steady;
 
 /// The server's connection data; `None`, with a word why, if it isn't to be tested.
 fn spec(server: &str) -> Option<Spec> {
@@ -43,7 +50,15 @@ async fn suite(server: &str, change: impl FnOnce(&mut Options), except: &[&str])
     };
     change(&mut options);
     let remote = Arc::new(Remote::open(&spec).expect("the server's options are right"));
-    let checks = conformance::run(remote, &prefix("suite"), &options).await;
+    // As RAIC uses it: some servers answer 500 or 503 now and then, and that is what retries are for.
+    let provider = steady(
+        remote,
+        &spec.limits,
+        Patience::default(),
+        Retry::default(),
+        SystemEntropy.number(),
+    );
+    let checks = conformance::run(provider, &prefix("suite"), &options).await;
     conformance::assert_passed(&checks, except);
 }
 
