@@ -15,7 +15,7 @@ use super::error::StoreError;
 use super::gather::{Action, Gather};
 use super::send::{Progress, blob_key};
 use super::weave::header;
-use crate::catalog::record::{Extent, Fragment, FragmentState, Piece};
+use crate::catalog::record::{Extent, Fragment, FragmentState, OpenGeneration, Piece};
 use crate::cipher::ChunkCipher;
 use crate::codec::Code;
 use crate::fragment::frame::cut;
@@ -62,6 +62,8 @@ pub(crate) struct Source {
     pub(crate) piece: Piece,
     /// Providers not to be asked, by name.
     pub(crate) avoid: Arc<[String]>,
+    /// The open generation that the extent belongs to, while it is being adopted: no version holds it yet.
+    pub(crate) adopting: Option<Arc<OpenGeneration>>,
 }
 
 impl Source {
@@ -72,6 +74,7 @@ impl Source {
             ordinal,
             piece,
             avoid: Arc::default(),
+            adopting: None,
         }
     }
 }

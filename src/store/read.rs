@@ -199,6 +199,7 @@ impl Reader {
             ordinal: step.ordinal,
             piece: step.piece,
             avoid: self.avoid.clone(),
+            adopting: None,
         };
         self.flights.push_back(tokio::spawn(async move {
             let (bytes, notes) = store.fetch(&source, step.range, &progress).await?;

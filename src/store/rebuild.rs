@@ -19,7 +19,7 @@ use super::send::{Progress, deliver};
 use super::slab::Pool;
 use super::weave::header;
 use crate::catalog::CatalogError;
-use crate::catalog::record::{Extent, Fragment, FragmentState, Piece};
+use crate::catalog::record::{Extent, Fragment, FragmentState, Intent, OpenGeneration, Piece};
 use crate::codec::Code;
 use crate::fragment::header::Header;
 use crate::fragment::owner::Owner;
@@ -40,7 +40,8 @@ pub struct Rebuilt {
 }
 
 impl Store {
-    /// Makes fragments `missing` (by index) of one extent anew and seats them. Reads k others once, whatever the number.
+    /// Makes fragments `missing` (by index) of one extent anew and seats them. Reads k others once, whatever the number. An extent of an
+    /// open generation is completed before its commit (`adopting`); all others are held by a version.
     pub(crate) async fn rebuild(
         &self,
         source: &Source,
@@ -77,7 +78,7 @@ impl Store {
                 name: source.name.clone(),
                 what,
             })?;
-            let seated = self.seat(&mut source.piece, *index, frames, &owner, progress).await?;
+            let seated = self.seat(&mut source, *index, frames, &owner, progress).await?;
             match seated {
                 Ok(placed) => rebuilt.fragments.push(placed),
                 Err(causes) => {
@@ -143,13 +144,15 @@ impl Store {
     /// Finds a provider for a rebuilt fragment and hands it over: the inner error is what those said that would not take it.
     async fn seat(
         &self,
-        piece: &mut Piece,
+        source: &mut Source,
         index: u16,
         frames: Frames,
         owner: &Owner,
         progress: &Arc<dyn Progress>,
     ) -> Result<Result<(Fragment, String), Vec<ProviderError>>, StoreError> {
         let mut causes = Vec::new();
+        let adopting = source.adopting.clone();
+        let piece = &mut source.piece;
         for cloud in self.free_seats(piece) {
             let copy = self.entropy.number();
             let fragment = Fragment {
@@ -159,9 +162,8 @@ impl Store {
                 provider: cloud.member.id,
                 state: FragmentState::Sent,
             };
-            match self.catalog.begin_move(fragment).await {
-                Err(CatalogError::Retired(_)) => return Ok(Err(causes)),
-                other => other?,
+            if !self.begin(adopting.as_deref(), &piece.extent, fragment).await? {
+                return Ok(Err(causes));
             }
             let head = header(&piece.extent, index, copy);
             let bytes = head.encode(&self.keys, owner);
@@ -183,7 +185,9 @@ impl Store {
                         state: FragmentState::Sound,
                         ..fragment
                     };
-                    self.catalog.finish_move(fragment, self.doom_at()).await?;
+                    if adopting.is_none() {
+                        self.catalog.finish_move(fragment, self.doom_at()).await?;
+                    }
                     piece.fragments.push(fragment);
                     return Ok(Ok((fragment, cloud.member.name.clone())));
                 }
@@ -191,6 +195,32 @@ impl Store {
             }
         }
         Ok(Err(causes))
+    }
+
+    /// Notes, before it leaves, that a fragment is on its way. False if no version holds its extent any more.
+    async fn begin(
+        &self,
+        adopting: Option<&OpenGeneration>,
+        extent: &Extent,
+        fragment: Fragment,
+    ) -> Result<bool, StoreError> {
+        let begun = match adopting {
+            None => self.catalog.begin_move(fragment).await,
+            Some(open) => {
+                let intent = Intent {
+                    name: open.name.clone(),
+                    policy: open.policy.clone(),
+                    condition: open.condition,
+                    extent: extent.clone(),
+                    fragments: vec![fragment],
+                };
+                self.catalog.intend(intent).await
+            }
+        };
+        match begun {
+            Err(CatalogError::Retired(_)) => Ok(false),
+            other => Ok(other.map(|()| true)?),
+        }
     }
 
     /// Members that may take another fragment of this extent, best first: writable, without an index of it.

@@ -41,17 +41,16 @@ struct Survey {
     extent: Extent,
     fragments: Vec<Fragment>,
     silent: u16,
+    /// Made anew in this settling; other copies of their indices are to go.
+    rebuilt: Vec<Fragment>,
 }
 
 impl Survey {
+    /// Distinct indices that are there.
     fn sound(&self) -> u16 {
-        u16::try_from(
-            self.fragments
-                .iter()
-                .filter(|f| f.state == FragmentState::Sound)
-                .count(),
-        )
-        .unwrap_or(u16::MAX)
+        let sound = self.fragments.iter().filter(|f| f.state == FragmentState::Sound);
+        let indices: std::collections::BTreeSet<u16> = sound.map(|f| f.index).collect();
+        u16::try_from(indices.len()).expect("n is at most 256")
     }
 }
 
@@ -130,7 +129,13 @@ impl Store {
         }
         let commit = self.commit_of(open, &surveys, progress).await?;
         match self.catalog.commit(commit).await? {
-            Committed::Now(_) | Committed::Overtaken(_) => Ok(Verdict::Forward),
+            Committed::Now(_) => {
+                for fragment in surveys.iter().flat_map(|survey| &survey.rebuilt) {
+                    self.catalog.finish_move(*fragment, self.doom_at()).await?;
+                }
+                Ok(Verdict::Forward)
+            }
+            Committed::Overtaken(_) => Ok(Verdict::Forward),
             Committed::Refused(_) | Committed::Lost(_) | Committed::Closed => self.undo(open, progress).await,
         }
     }
@@ -145,6 +150,7 @@ impl Store {
             extent,
             fragments: Vec::new(),
             silent: 0,
+            rebuilt: Vec::new(),
         };
         for (fragment, answer) in fragments.into_iter().zip(answers) {
             let state = answer.unwrap_or_else(|_| {
@@ -207,20 +213,10 @@ impl Store {
             )
         };
         if !missing.is_empty() && !holds(&survey.fragments) {
-            let piece = Piece {
-                offset: 0,
-                len: 0,
-                extent: survey.extent.clone(),
-                fragments: survey.fragments.clone(),
-            };
-            let source = Source {
-                name: open.name.clone(),
-                ordinal: 0,
-                piece,
-                avoid: Arc::default(),
-            };
+            let source = source_of(open, survey);
             let rebuilt = self.rebuild(&source, &missing, progress).await?;
             for (fragment, _) in rebuilt.fragments {
+                survey.rebuilt.push(fragment);
                 survey.fragments.retain(|f| f.index != fragment.index);
                 survey.fragments.push(fragment);
             }
@@ -351,6 +347,7 @@ fn source_of(open: &OpenGeneration, survey: &Survey) -> Source {
         ordinal: 0,
         piece,
         avoid: Arc::default(),
+        adopting: Some(Arc::new(open.clone())),
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod cut;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,13 +62,21 @@ impl Set {
 
     /// A store as a fresh process would open it.
     pub(crate) async fn open(&mut self) -> Arc<Store> {
+        self.open_to_die(&cut::Death::never()).await
+    }
+
+    /// A store of a process that will die.
+    pub(crate) async fn open_to_die(&mut self, death: &Arc<cut::Death>) -> Arc<Store> {
         self.seed += 1000;
         let configured = self.faulty.iter().enumerate().map(|(i, provider)| Configured {
             name: format!("p{i}"),
             domains: Domains::default(),
             weight: 1.0,
             state: MemberState::Active,
-            provider: provider.clone(),
+            provider: Arc::new(cut::Cut {
+                inner: provider.clone(),
+                death: death.clone(),
+            }),
         });
         let ground = Ground {
             keys: Set::keys(),

@@ -1,0 +1,147 @@
+//! A process that dies at any of its calls to any provider leaves the old or the new version, never a mix, and the next one tidies up.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use raic::catalog::record::{FragmentState, Health};
+use raic::fragment::id::Kind;
+use raic::fragment::key::open_key;
+use raic::store::Store;
+use raic::store::error::StoreError;
+use raic::store::send::{Progress, Silent};
+use support::cut::Death;
+use support::{Set, get, policy, put, ramp};
+
+/// What the dying process was doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Work {
+    First { len: usize },
+    Overwrite { len: usize },
+    Remove,
+}
+
+const OLD: usize = 700;
+
+impl Work {
+    async fn run(self, store: Arc<Store>) -> Result<(), StoreError> {
+        match self {
+            Work::First { len } | Work::Overwrite { len } => {
+                put(&store, "a", &policy(4, 2), &ramp(len)).await.map(drop)
+            }
+            Work::Remove => store.remove("a", &policy(4, 2), Arc::new(Silent)).await.map(drop),
+        }
+    }
+
+    /// What may be read afterwards, by length; `None` for no object.
+    fn old_and_new(self) -> (Option<usize>, Option<usize>) {
+        match self {
+            Work::First { len } => (None, Some(len)),
+            Work::Overwrite { len } => (Some(OLD), Some(len)),
+            Work::Remove => (Some(OLD), None),
+        }
+    }
+}
+
+async fn prepared(work: Work) -> Set {
+    let mut set = Set::new(6, 40);
+    let store = set.open().await;
+    put(&store, "other", &policy(4, 2), &ramp(100)).await.unwrap();
+    if !matches!(work, Work::First { .. }) {
+        put(&store, "a", &policy(4, 2), &ramp(OLD)).await.unwrap();
+    }
+    set
+}
+
+/// Dies at call `at`, opens again, and checks all that is promised. False if the work ended before that call.
+async fn dies_at(work: Work, at: u64, lands: bool) -> bool {
+    let mut set = prepared(work).await;
+    let death = Death::at(at, lands);
+    let store = set.open_to_die(&death).await;
+    let acknowledged = tokio::select! {
+        biased;
+        () = death.died.notified() => false,
+        result = work.run(store) => { result.unwrap(); true }
+    };
+    let case = format!(
+        "{work:?} cut at call {at}, which {}",
+        if lands { "lands" } else { "does not land" }
+    );
+    let next = set.open().await;
+    next.begin_writing()
+        .await
+        .unwrap_or_else(|error| panic!("{case}: {error}"));
+    let found = match get(&next, "a").await {
+        Ok(bytes) => {
+            assert!(bytes == ramp(bytes.len()), "{case}: wrong bytes");
+            Some(bytes.len())
+        }
+        Err(StoreError::NotFound { .. }) => None,
+        Err(error) => panic!("{case}: {error}"),
+    };
+    let (old, new) = work.old_and_new();
+    assert!(
+        found == new || (found == old && !acknowledged),
+        "{case}: found {found:?}, acknowledged: {acknowledged}"
+    );
+    assert_eq!(next.catalog().open_generations().await.unwrap(), [], "{case}");
+    assert_eq!(next.catalog().check().await.unwrap(), [""; 0], "{case}");
+    if found.is_some() {
+        let progress: Arc<dyn Progress> = Arc::new(Silent);
+        let report = raic::care::repair::check(&next, "a", true, &progress).await.unwrap();
+        assert!(report.health() >= Health::Degraded, "{case}: {:?}", report.health());
+    }
+    set.clock.advance(3_600_000_000_001);
+    while next.sweep(100).await.unwrap().deleted > 0 {}
+    assert_eq!(orphans(&set, &next).await, [""; 0], "{case}");
+    !acknowledged
+}
+
+/// Blobs that no version holds, after everything that was due is deleted. Records of epochs, tombstones and voids stay.
+async fn orphans(set: &Set, store: &Arc<Store>) -> Vec<String> {
+    let mut held = BTreeSet::new();
+    for name in ["a", "other"] {
+        for piece in store.catalog().extents(name).await.unwrap() {
+            let live = piece.fragments.iter().filter(|f| f.state != FragmentState::Missing);
+            held.extend(live.map(|f| (f.extent, f.index, f.copy)));
+        }
+    }
+    let keys = set.fragments().into_iter().flat_map(|blobs| blobs.into_keys());
+    keys.filter(|key| {
+        let (_, token) = open_key(&Set::keys(), key).expect("only blobs of this set");
+        let stays = matches!(token.kind, Kind::Epoch | Kind::Tombstone | Kind::Void);
+        !stays && !held.contains(&(token.extent, token.index, token.copy))
+    })
+    .collect()
+}
+
+async fn dies_everywhere(work: Work) {
+    for lands in [false, true] {
+        let mut at = 0;
+        while dies_at(work, at, lands).await {
+            at += 1;
+        }
+        assert!(at > 20, "{work:?} made only {at} calls");
+    }
+}
+
+#[tokio::test]
+async fn a_first_put_cut_off_at_any_call_leaves_it_or_nothing() {
+    dies_everywhere(Work::First { len: 900 }).await;
+}
+
+#[tokio::test]
+async fn a_put_of_several_extents_cut_off_at_any_call_leaves_it_or_nothing() {
+    dies_everywhere(Work::First { len: 15_000 }).await;
+}
+
+#[tokio::test]
+async fn an_overwrite_cut_off_at_any_call_leaves_old_or_new() {
+    dies_everywhere(Work::Overwrite { len: 15_000 }).await;
+}
+
+#[tokio::test]
+async fn a_removal_cut_off_at_any_call_leaves_the_object_or_none() {
+    dies_everywhere(Work::Remove).await;
+}
