@@ -144,8 +144,8 @@ fn a_breach_of_each_rule_is_found() {
         (
             &|s| floors.doors_in_pure_code(s),
             "src/codec/mod.rs",
-            "use std::fs;\nlet env = 1;\nasync fn f() {}\n#[cfg(test)]\nuse std::fs;\n",
-            &[1, 3],
+            "use std::fs;\nlet env = 1;\nasync fn f() {}\n#[cfg(test)]\nmod a;\nuse std::fs;\n#[cfg(test)]\nmod b {\nuse std::fs;\n",
+            &[1, 3, 6],
         ),
         (
             &|s| floors.doors_in_pure_code(s),
@@ -156,7 +156,7 @@ fn a_breach_of_each_rule_is_found() {
         (
             &climbing_supers,
             "src/provider/memory.rs",
-            "use super::x;\nuse super::super::store;\n#[cfg(test)]\nuse super::super::x;\n",
+            "use super::x;\nuse super::super::store;\n#[cfg(test)]\nmod tests { use super::super::x;\n",
             &[2],
         ),
         (

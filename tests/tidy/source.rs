@@ -11,6 +11,8 @@ pub(crate) struct Source {
     /// The text with comments and the insides of string and character literals turned to spaces; line breaks stay.
     /// Only for Rust; of other files it is the text.
     pub(crate) code: String,
+    /// Whether its module is declared under `#[cfg(test)]`.
+    pub(crate) tests_only: bool,
 }
 
 impl Source {
@@ -20,6 +22,7 @@ impl Source {
             path: path.to_owned(),
             text: text.to_owned(),
             code,
+            tests_only: false,
         }
     }
 
@@ -37,11 +40,33 @@ impl Source {
         words(&self.code, is_identifier)
     }
 
-    /// The code up to the first `#[cfg(test)]`: by our custom tests come last.
+    /// The code without tests, which by our custom are a file's end or files of their own.
     pub(crate) fn shipped(&self) -> &str {
-        self.code
-            .find("#[cfg(test)]")
-            .map_or(&self.code, |end| &self.code[..end])
+        if self.tests_only {
+            return "";
+        }
+        let end = self.test_modules().find(|(_, _, inline)| *inline).map(|(at, ..)| at);
+        &self.code[..end.unwrap_or(self.code.len())]
+    }
+
+    /// Where `#[cfg(test)] mod NAME` stands, the name, and whether the module's text follows.
+    fn test_modules(&self) -> impl Iterator<Item = (usize, &str, bool)> {
+        self.code.match_indices("#[cfg(test)]").filter_map(|(at, attribute)| {
+            let item = self.code[at + attribute.len()..].trim_start();
+            let module = item.trim_start_matches("pub(crate) ").strip_prefix("mod ")?;
+            let end = module.find(['{', ';'])?;
+            Some((at, module[..end].trim(), module.as_bytes()[end] == b'{'))
+        })
+    }
+
+    /// The path, without its ending, of a module that this file declares.
+    fn child(&self, name: &str) -> String {
+        let own = self.path.trim_end_matches(".rs");
+        let folder = ["/mod", "/lib", "/main"]
+            .iter()
+            .find_map(|end| own.strip_suffix(end))
+            .unwrap_or(own);
+        format!("{folder}/{name}")
     }
 }
 
@@ -74,7 +99,32 @@ pub(crate) fn read_all(root: &Path) -> Vec<Source> {
     walk(root, root, &mut sources);
     assert!(sources.len() > 20, "{} holds no repository", root.display());
     sources.sort_by(|a, b| a.path.cmp(&b.path));
+    mark_tests(&mut sources);
     sources
+}
+
+/// Marks the files of modules that are declared under `#[cfg(test)]`, with all below them.
+fn mark_tests(sources: &mut [Source]) {
+    let declared = |source: &Source| -> Vec<String> {
+        source
+            .test_modules()
+            .filter(|(_, _, inline)| !inline)
+            .map(|(_, name, _)| source.child(name))
+            .collect()
+    };
+    let modules: Vec<String> = sources
+        .iter()
+        .filter(|source| source.is_rust())
+        .flat_map(declared)
+        .collect();
+    for source in sources {
+        source.tests_only = modules.iter().any(|module| {
+            source
+                .path
+                .strip_prefix(module.as_str())
+                .is_some_and(|rest| rest.starts_with(['.', '/']))
+        });
+    }
 }
 
 fn walk(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
