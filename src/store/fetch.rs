@@ -233,13 +233,17 @@ impl Store {
         (fragment, verified)
     }
 
-    /// Reads a whole fragment and checks every byte of it.
+    /// Checks a fragment's length, then reads it whole and checks every byte.
     pub(crate) async fn examine(
         &self,
         extent: &Extent,
         fragment: Fragment,
         progress: &Arc<dyn Progress>,
     ) -> Result<FragmentState, ProviderError> {
+        match self.look(extent, fragment).await? {
+            FragmentState::Sound => {}
+            other => return Ok(other),
+        }
         let clouds = self.clouds();
         let unknown = || ProviderError {
             provider: fragment.provider.to_string(),
