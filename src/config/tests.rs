@@ -341,3 +341,22 @@ fn serde_yaml_reads_every_example_as_we_do() {
     }
     assert_readers_agree(SMALL);
 }
+
+#[test]
+fn the_example_of_the_page_is_the_annotated_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/config.md")).unwrap();
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (example, _) = rest.split_once("```\n").unwrap();
+    let file = root.join("fixtures/config/good/annotated.yaml");
+    assert_eq!(example, fs::read_to_string(file).unwrap());
+}
+
+#[test]
+fn the_page_has_every_code() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.md")).unwrap();
+    for number in 101..=121 {
+        assert!(page.contains(&format!("| E0{number} |")), "E0{number}");
+    }
+    assert!(!page.contains("| E0122 |"));
+}
