@@ -148,9 +148,6 @@ fn run(words: &[String], limit: Duration) -> Result<Zeroizing<String>, String> {
     if !status.success() {
         return Err(format!("it failed ({status}); run it by hand to see why"));
     }
-    if output.len() as u64 > MAX_VALUE {
-        return Err(format!("it prints more than {MAX_VALUE} bytes"));
-    }
     let text = std::str::from_utf8(&output).map_err(|_| "what it prints is not UTF-8 text")?;
     match text.trim() {
         "" => Err("it prints nothing".to_owned()),
@@ -174,10 +171,12 @@ fn wait(child: &mut Child, limit: Duration) -> Result<Answer, String> {
     });
     let bytes = receiver.recv_timeout(limit).map_err(|_| late())?;
     let bytes = bytes.map_err(|error| rights::reason(&error))?;
+    if bytes.len() as u64 > MAX_VALUE {
+        return Err(format!("it prints more than {MAX_VALUE} bytes"));
+    }
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Ok((status, bytes)),
-            Ok(None) if bytes.len() as u64 > MAX_VALUE => return Err(format!("it prints more than {MAX_VALUE} bytes")),
             Ok(None) if Instant::now() >= deadline => return Err(late()),
             Ok(None) => std::thread::sleep(POLL),
             Err(error) => return Err(rights::reason(&error)),
