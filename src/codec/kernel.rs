@@ -28,6 +28,13 @@ mod fused;
 #[expect(unsafe_code, reason = "AVX2 instructions; a token proves that the CPU has them")]
 mod avx2;
 
+#[cfg(target_arch = "x86_64")]
+#[expect(
+    unsafe_code,
+    reason = "AVX-512 and GFNI instructions; a token proves that the CPU has them"
+)]
+mod avx512_gfni;
+
 /// The environment variable that takes another kernel than the best.
 pub const VARIABLE: &str = "RAIC_KERNEL";
 
@@ -44,6 +51,8 @@ enum Set {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Gfni(avx512_gfni::Avx512Gfni),
 }
 
 /// The word for the kernel that this process uses.
@@ -62,6 +71,8 @@ impl Kernel {
     pub fn available() -> Vec<Kernel> {
         let mut sets = Vec::new();
         #[cfg(target_arch = "x86_64")]
+        sets.extend(avx512_gfni::Avx512Gfni::detect().map(Set::Avx512Gfni));
+        #[cfg(target_arch = "x86_64")]
         sets.extend(avx2::Avx2::detect().map(Set::Avx2));
         sets.push(Set::Portable);
         sets.into_iter().map(Kernel).collect()
@@ -76,6 +87,8 @@ impl Kernel {
             Set::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Gfni(_) => "avx512-gfni",
         }
     }
 
@@ -92,6 +105,8 @@ impl Kernel {
                 Set::Portable => portable::fill(group, inputs, columns, outputs),
                 #[cfg(target_arch = "x86_64")]
                 Set::Avx2(avx2) => avx2.fill(group, inputs, columns, outputs),
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx512Gfni(avx512) => avx512.fill(group, inputs, columns, outputs),
             }
         }
     }
@@ -109,6 +124,8 @@ impl Kernel {
                 Set::Portable => portable::agrees(group, inputs, columns, outputs),
                 #[cfg(target_arch = "x86_64")]
                 Set::Avx2(avx2) => avx2.agrees(group, inputs, columns, outputs),
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx512Gfni(avx512) => avx512.agrees(group, inputs, columns, outputs),
             }
         })
     }
