@@ -7,7 +7,7 @@
 //! Source: Plank, Greenan, Miller, "Screaming Fast Galois Field Arithmetic Using Intel SIMD Instructions", FAST 2013.
 #![expect(
     clippy::inline_always,
-    reason = "the instructions are switched on in `run`, the only caller"
+    reason = "the instructions are switched on in `run` and `compared`, the only callers"
 )]
 
 use std::arch::x86_64::{
@@ -42,10 +42,8 @@ impl Avx2 {
 
     /// True if `columns` of the group's `outputs` are what [`Avx2::fill`] would write.
     pub(super) fn agrees(self, group: &Group, inputs: &[&[u8]], columns: Range<usize>, outputs: &[&[u8]]) -> bool {
-        let mut compare = Compare::new(self, outputs);
         // SAFETY: `self` exists, so `detect` saw AVX2 on this CPU.
-        unsafe { run(self, &Pass::new(group, inputs, columns), &mut compare) }
-        compare.agrees(self)
+        unsafe { compared(self, &Pass::new(group, inputs, columns), outputs) }
     }
 }
 
@@ -63,6 +61,13 @@ fn run<E: End<Avx2>>(lanes: Avx2, pass: &Pass<'_>, end: &mut E) {
         8 => pass.run::<_, _, 8, 1>(lanes, end),
         width => unreachable!("a pass makes 1 to 8 outputs, not {width}"),
     }
+}
+
+#[target_feature(enable = "avx2")]
+fn compared(lanes: Avx2, pass: &Pass<'_>, outputs: &[&[u8]]) -> bool {
+    let mut compare = Compare::new(lanes, outputs);
+    run(lanes, pass, &mut compare);
+    compare.agrees(lanes)
 }
 
 impl Lanes for Avx2 {

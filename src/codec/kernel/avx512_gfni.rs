@@ -3,7 +3,7 @@
 //! of another polynomial, 0x11B.) Two products are added to a sum by one `vpternlogq`.
 #![expect(
     clippy::inline_always,
-    reason = "the instructions are switched on in `run`, the only caller"
+    reason = "the instructions are switched on in `run` and `compared`, the only callers"
 )]
 
 use std::arch::x86_64::{
@@ -41,10 +41,8 @@ impl Avx512Gfni {
 
     /// True if `columns` of the group's `outputs` are what [`Avx512Gfni::fill`] would write.
     pub(super) fn agrees(self, group: &Group, inputs: &[&[u8]], columns: Range<usize>, outputs: &[&[u8]]) -> bool {
-        let mut compare = Compare::new(self, outputs);
         // SAFETY: `self` exists, so `detect` saw all three on this CPU.
-        unsafe { run(self, &Pass::new(group, inputs, columns), &mut compare) }
-        compare.agrees(self)
+        unsafe { compared(self, &Pass::new(group, inputs, columns), outputs) }
     }
 }
 
@@ -63,6 +61,13 @@ fn run<E: End<Avx512Gfni>>(lanes: Avx512Gfni, pass: &Pass<'_>, end: &mut E) {
         8 => pass.run::<_, _, 8, 2>(lanes, end),
         width => unreachable!("a pass makes 1 to 8 outputs, not {width}"),
     }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,gfni")]
+fn compared(lanes: Avx512Gfni, pass: &Pass<'_>, outputs: &[&[u8]]) -> bool {
+    let mut compare = Compare::new(lanes, outputs);
+    run(lanes, pass, &mut compare);
+    compare.agrees(lanes)
 }
 
 impl Lanes for Avx512Gfni {

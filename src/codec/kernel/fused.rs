@@ -8,11 +8,13 @@
 //! ```
 //!
 //! M and U are constants, so that the sums are registers and not an array. What is shorter than a block is taken a vector at
-//! a time, what is shorter than a vector as a part of one. Everything here is inlined into a function of the kernel that
-//! switches the instructions on; a call that stayed a call would carry its vectors through memory.
+//! a time, what is shorter than a vector as a part of one.
+//!
+//! Everything here is inlined into a function of the kernel that switches the instructions on. What isn't could not use them:
+//! each vector operation would become a call. So no closure, nor an iterator's one, may touch a vector: the compiler alone
+//! decides whether a closure is inlined.
 #![expect(clippy::inline_always, reason = "the instructions are switched on in the caller")]
 
-use std::array::from_fn;
 use std::ops::Range;
 
 use crate::codec::plan::Group;
@@ -88,8 +90,8 @@ impl<'a> Pass<'a> {
             at += L::LEN;
         }
         if at < self.columns.end {
-            for (row, sum) in self.part::<L, M>(lanes, at).into_iter().enumerate() {
-                end.take_part(lanes, row, at..self.columns.end, sum);
+            for (row, [sum]) in self.part::<L, M>(lanes, at).iter().enumerate() {
+                end.take_part(lanes, row, at..self.columns.end, *sum);
             }
         }
     }
@@ -99,34 +101,32 @@ impl<'a> Pass<'a> {
     fn sums<L: Lanes, const M: usize, const U: usize>(&self, lanes: L, at: usize) -> [[L::Vector; U]; M] {
         let mut sums = [[lanes.zero(); U]; M];
         let columns = at..at + U * L::LEN;
-        let operands = |input: &[u8]| -> [L::Operand; U] {
-            let bytes = &input[columns.clone()];
-            from_fn(|u| lanes.operand(lanes.load(&bytes[u * L::LEN..(u + 1) * L::LEN])))
-        };
         let (mut inputs, mut factors) = (self.inputs, self.factors::<M>());
         if L::PAIRS {
             let (pairs, odd) = inputs.as_chunks::<2>();
             let (factor_pairs, odd_factors) = factors.as_chunks::<2>();
             for ([a, b], [fa, fb]) in pairs.iter().zip(factor_pairs) {
-                add_pair(lanes, &mut sums, (fa, operands(a)), (fb, operands(b)));
+                let a = operands(lanes, &a[columns.clone()]);
+                let b = operands(lanes, &b[columns.clone()]);
+                add_pair(lanes, &mut sums, (fa, a), (fb, b));
             }
             (inputs, factors) = (odd, odd_factors);
         }
         for (input, factors) in inputs.iter().zip(factors) {
-            add(lanes, &mut sums, factors, operands(input));
+            add(lanes, &mut sums, factors, operands(lanes, &input[columns.clone()]));
         }
         sums
     }
 
     /// The sums of what is left from column `at` on, less than a vector.
     #[inline(always)]
-    fn part<L: Lanes, const M: usize>(&self, lanes: L, at: usize) -> [L::Vector; M] {
+    fn part<L: Lanes, const M: usize>(&self, lanes: L, at: usize) -> [[L::Vector; 1]; M] {
         let mut sums = [[lanes.zero(); 1]; M];
         for (input, factors) in self.inputs.iter().zip(self.factors::<M>()) {
             let operand = lanes.operand(lanes.load_part(&input[at..self.columns.end]));
             add(lanes, &mut sums, factors, [operand]);
         }
-        sums.map(|[sum]| sum)
+        sums
     }
 
     /// The factors of each input.
@@ -134,6 +134,16 @@ impl<'a> Pass<'a> {
     fn factors<const M: usize>(&self) -> &'a [[u8; M]] {
         self.group.factors.as_chunks::<M>().0
     }
+}
+
+/// The vectors of U · [`Lanes::LEN`] bytes, ready to be multiplied.
+#[inline(always)]
+fn operands<L: Lanes, const U: usize>(lanes: L, bytes: &[u8]) -> [L::Operand; U] {
+    let mut operands = [lanes.operand(lanes.zero()); U];
+    for (operand, bytes) in operands.iter_mut().zip(bytes.chunks_exact(L::LEN)) {
+        *operand = lanes.operand(lanes.load(bytes));
+    }
+    operands
 }
 
 #[inline(always)]
