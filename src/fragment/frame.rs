@@ -44,15 +44,14 @@ pub fn cut<'a>(
     index: u16,
     window: Range<u64>,
     bytes: &'a [u8],
-) -> impl ExactSizeIterator<Item = (u64, Frame<'a>)> {
+) -> impl Iterator<Item = (u64, Frame<'a>)> {
     assert!(
         window.end <= keys.shape().stripes(),
         "stripes {window:?} of {}",
         keys.shape().stripes()
     );
-    let stripes: Vec<u64> = window.collect();
     let mut rest = Some(bytes);
-    stripes.into_iter().map(move |stripe| {
+    window.map(move |stripe| {
         let chunk_len = keys.shape().coded_len(stripe) as usize;
         let frame = rest.and_then(|bytes| take_frame(bytes, chunk_len));
         rest = frame.map(|(_, _, rest)| rest);

@@ -1,16 +1,17 @@
-//! The code against the golden blobs of `fixtures/fragment/v1`, which another program wrote from the page alone; and the page's table
-//! against both.
+//! The code against the golden blobs of `fixtures/fragment/v1`, which another program wrote from the page alone.
+
+mod damage;
+mod page;
 
 use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
-use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::digest::{Digest, ExtentDigest};
-use super::frame::{Frame, cut};
+use super::frame::cut;
 use super::header::Header;
 use super::id::{ExtentId, Generation, Group, Kind, ProviderId, SetId, WriterId};
 use super::identity::{self, LaterSecret, Member, MemberState, Membership};
@@ -446,181 +447,4 @@ fn golden_identities_tell_set_and_members() {
         Ok((provider, membership))
     );
     assert_eq!(identity::membership_key(facts.version, facts.copy), facts.key);
-}
-
-/// The rows `| offset | bytes | field |` of the table in a section of the page.
-fn table(section: &str) -> Vec<(usize, usize, String)> {
-    let page = include_str!("../../docs/format.md");
-    let start = page.find(section).unwrap() + section.len();
-    let rows = page[start..].lines().take_while(|line| !line.starts_with("## "));
-    let cells = rows.filter_map(|line| {
-        let mut cells = line.strip_prefix("| ")?.split(" | ");
-        let (offset, bytes) = (cells.next()?.parse().ok()?, cells.next()?.parse().ok()?);
-        Some((offset, bytes, cells.next()?.trim_end_matches(" |").to_owned()))
-    });
-    cells.collect()
-}
-
-#[test]
-fn the_pages_offsets_are_each_the_last_plus_its_length() {
-    let whole = [("## 3.", 512), ("## 4.", 66), ("## 6.", 56), ("## 8.", 88)];
-    for (section, len) in whole {
-        let mut at = 0;
-        for (offset, bytes, field) in table(section) {
-            assert_eq!(offset, at, "{section} {field}");
-            at += bytes;
-        }
-        assert_eq!(at, len, "{section}");
-    }
-}
-
-#[test]
-fn a_golden_header_has_each_field_where_the_pages_table_says() {
-    let golden = Golden::read();
-    for (facts, header, blob) in golden.fragments() {
-        for (offset, bytes, field) in table("## 3.") {
-            let name = field
-                .trim_start_matches('`')
-                .split(['`', ':', ',', ' '])
-                .next()
-                .unwrap();
-            let value = match name {
-                "zero" => vec![0; bytes],
-                name => core_field(&golden, facts, &header, name, &blob)
-                    .unwrap_or_else(|| panic!("the page has a field {field} that this test doesn't know")),
-            };
-            assert_eq!(blob[offset..offset + bytes], value[..], "{} {field}", facts.label);
-        }
-    }
-}
-
-/// What the field of this name holds, by the facts alone.
-fn core_field(golden: &Golden, facts: &Facts, header: &Header, name: &str, blob: &[u8]) -> Option<Vec<u8>> {
-    let tag_key = golden.keys.tag_key(facts.key_id).unwrap();
-    Some(match name {
-        "magic" => b"RAICFRG1".to_vec(),
-        "format" => vec![1, 0],
-        "header_len" => facts.header_len.to_le_bytes().to_vec(),
-        "kind" => vec![header.kind as u8],
-        "cipher" => vec![facts.cipher],
-        "code" => vec![1],
-        "k" => facts.k.to_le_bytes().to_vec(),
-        "n" => facts.n.to_le_bytes().to_vec(),
-        "quorum" => facts.quorum.to_le_bytes().to_vec(),
-        "index" => header.index.to_le_bytes().to_vec(),
-        "key" => facts.key_id.to_le_bytes().to_vec(),
-        "chunk_len" => facts.chunk_len.to_le_bytes().to_vec(),
-        "payload_len" => facts.payload_len.to_le_bytes().to_vec(),
-        "extent" => hex::<16>(&facts.id).to_vec(),
-        "set" => hex::<16>(&golden.index.set).to_vec(),
-        "generation" => golden.generation(facts.epoch, facts.sequence).to_bytes().to_vec(),
-        "copy" => header.copy.to_le_bytes().to_vec(),
-        "group" => hex::<16>(&facts.group).to_vec(),
-        "salt" => hex::<32>(&facts.salt).to_vec(),
-        "commitment" => hex::<32>(&facts.commitment).to_vec(),
-        "fragment_len" => facts.fragment_len.to_le_bytes().to_vec(),
-        "core" => tag_key.hash(&[&blob[..480]]).as_bytes().to_vec(),
-        _ => return None,
-    })
-}
-
-/// One damage to a blob or key.
-#[derive(Clone, Debug)]
-enum Damage {
-    Flip(prop::sample::Index, u8),
-    Cut(prop::sample::Index),
-    Append(Vec<u8>),
-    Zero(prop::sample::Index, usize),
-    Swap(prop::sample::Index, prop::sample::Index, usize),
-}
-
-fn damages() -> impl Strategy<Value = Damage> {
-    prop_oneof![
-        (any::<prop::sample::Index>(), 1..=255_u8).prop_map(|(at, bits)| Damage::Flip(at, bits)),
-        any::<prop::sample::Index>().prop_map(Damage::Cut),
-        prop::collection::vec(any::<u8>(), 1..600).prop_map(Damage::Append),
-        (any::<prop::sample::Index>(), 1..600_usize).prop_map(|(at, len)| Damage::Zero(at, len)),
-        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1..300_usize)
-            .prop_map(|(from, to, len)| Damage::Swap(from, to, len)),
-    ]
-}
-
-impl Damage {
-    fn apply(&self, blob: &[u8]) -> Vec<u8> {
-        let mut bytes = blob.to_vec();
-        let len = bytes.len();
-        match self {
-            Damage::Flip(at, bits) => bytes[at.index(len)] ^= bits,
-            Damage::Cut(at) => bytes.truncate(at.index(len)),
-            Damage::Append(more) => bytes.extend_from_slice(more),
-            Damage::Zero(at, run) => bytes
-                .iter_mut()
-                .skip(at.index(len))
-                .take(*run)
-                .for_each(|byte| *byte = 0),
-            Damage::Swap(from, to, run) => {
-                let (from, to) = (from.index(len), to.index(len));
-                let run = (*run).min(len - from.max(to));
-                bytes.copy_within(from..from + run, to);
-            }
-        }
-        bytes
-    }
-}
-
-proptest! {
-    #[test]
-    fn a_damaged_golden_blob_is_never_sound(fragment: prop::sample::Index, damage in damages()) {
-        let golden = Golden::read();
-        let fragments: Vec<_> = golden.fragments().collect();
-        let (_, header, blob) = fragment.get(&fragments);
-        let damaged = damage.apply(blob);
-        let report = scan::check(&damaged, &golden.keys, header).unwrap();
-        prop_assert_eq!(report.is_sound(), damaged == *blob);
-        let tags = header.frame_keys(&golden.keys).unwrap();
-        let start = usize::from(header.header_len);
-        let frames = |bytes: &[u8]| -> Vec<Option<Vec<u8>>> {
-            let rest = bytes.get(start..).unwrap_or_default();
-            cut(&tags, header.index, 0..header.shape.stripes(), rest).map(|(_, f)| f.good().map(<[u8]>::to_vec)).collect()
-        };
-        for (true_chunk, chunk) in frames(blob).into_iter().zip(frames(&damaged)) {
-            prop_assert!(chunk.is_none() || chunk == true_chunk);
-        }
-    }
-
-    #[test]
-    fn a_damaged_golden_identity_is_never_believed(membership: bool, damage in damages()) {
-        let golden = Golden::read();
-        let blob = file(if membership { "membership" } else { "identity" });
-        let damaged = damage.apply(&blob);
-        let identity = identity::decode_identity(&golden.keys, &damaged);
-        let members = identity::decode_membership(&golden.keys, &damaged);
-        prop_assert_eq!(identity.is_ok() || members.is_ok(), damaged == blob);
-    }
-
-    #[test]
-    fn a_damaged_golden_key_is_a_strangers(fragment: prop::sample::Index, damage in damages()) {
-        let golden = Golden::read();
-        let fragments: Vec<_> = golden.fragments().collect();
-        let (facts, header, _) = fragment.get(&fragments);
-        let key = &facts.keys[usize::from(header.index)];
-        let damaged = damage.apply(key.as_bytes());
-        let damaged = String::from_utf8_lossy(&damaged);
-        prop_assert_eq!(open_key(&golden.keys, &damaged).is_some(), damaged == *key);
-    }
-}
-
-#[test]
-fn a_frame_of_one_place_is_not_good_at_another() {
-    let golden = Golden::read();
-    let fragments: Vec<_> = golden.fragments().collect();
-    for (_, header, _) in &fragments {
-        let tags = header.frame_keys(&golden.keys).unwrap();
-        for (_, other, blob) in fragments.iter().filter(|(_, other, _)| other != header) {
-            let bytes = &blob[usize::from(other.header_len)..];
-            let good = cut(&tags, header.index, 0..header.shape.stripes(), bytes)
-                .filter(|(_, frame)| matches!(frame, Frame::Good(_)));
-            assert_eq!(good.count(), 0, "{other:?} as {header:?}");
-        }
-    }
 }
