@@ -3,7 +3,7 @@
 use super::code::Code;
 
 impl Code {
-    /// Fills `parity` from `data`: parity shard i is the sum over j of G[k + i][j] · data shard j, byte by byte.
+    /// Fills `parity` from `data`: parity shard i is the sum over j of `G[k + i][j]` · data shard j, byte by byte.
     ///
     /// `data` is k shards, `parity` n − k, all of one length in bytes (0 included); `parity` is overwritten.
     ///

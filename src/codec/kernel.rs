@@ -8,7 +8,7 @@
 //! outputs     |□□□□|
 //! ```
 //!
-//! [`portable`] is the definition. `fused` is the loop above over the vectors of any instruction set; `avx2` and
+//! `portable` is the definition. `fused` is the loop above over the vectors of any instruction set; `avx2` and
 //! `avx512_gfni` say what a vector and a product is there. A token that only detection can make stands for each set, so that
 //! safe code can't run what the CPU doesn't have. The best one is taken: avx512-gfni, avx2, portable. The environment variable
 //! `RAIC_KERNEL` with one of these words takes another; a word that is unknown, or not for this CPU, changes nothing:
