@@ -1,0 +1,270 @@
+//! A whole put and get against plain OpenDAL calls that move the same coded bytes, in one run, interleaved.
+//!
+//! `cargo bench --bench store [-- MIB]`; the answers are checked. The table goes to `docs/benchmarks.md`.
+//!
+//! ```text
+//! plain put   n × (fragment bytes) written through OpenDAL's own operator, n at a time            raic put   seal, code, tag, send, commit
+//! plain get   k of the n read back                                                               raic get   fetch, verify, open
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use opendal::Operator;
+use raic::catalog::Catalog;
+use raic::catalog::record::{Condition, MemberState};
+use raic::catalog::sqlite::{Mode, SqliteCatalog};
+use raic::clock::SystemClock;
+use raic::cloud_set::domain::Domains;
+use raic::cloud_set::policy::{Policy, Prefer};
+use raic::entropy::SystemEntropy;
+use raic::fragment::secret::{Keys, SetSecret};
+use raic::provider::memory::Memory;
+use raic::provider::opendal::{Spec, open};
+use raic::provider::retry::Retry;
+use raic::provider::{Provider, steady};
+use raic::store::clouds::Configured;
+use raic::store::put::Put;
+use raic::store::send::Silent;
+use raic::store::{Ground, Settings, Store};
+
+const K: u16 = 4;
+const M: u16 = 2;
+const ROUNDS: usize = 5;
+const FRAGMENT: usize = 8 << 20;
+
+fn main() {
+    let mib: usize = std::env::args()
+        .skip(1)
+        .find_map(|word| word.parse().ok())
+        .unwrap_or(1024);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    println!(
+        "{K}+{M}, {mib} MiB, {ROUNDS} rounds each, MiB of payload per second: median (least, most); ratio of medians to plain OpenDAL"
+    );
+    println!("kernel {}", raic::codec::kernel::name());
+    for sealed in [true, false] {
+        runtime.block_on(compare("fs", mib, sealed));
+        runtime.block_on(compare("memory", mib, sealed));
+    }
+}
+
+async fn compare(kind: &str, mib: usize, sealed: bool) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data: Vec<u8> = (0..mib << 20).map(|i| (i % 251).to_le_bytes()[0]).collect();
+    let data = Arc::new(data);
+    let plain = operators(kind, folder.path());
+    let store = store(kind, folder.path()).await;
+    let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        let mut note = |what, time| times.entry(what).or_default().push(time);
+        note("plain put", plain_put(&plain, &data, round).await);
+        note("raic put", raic_put(&store, &data, sealed).await);
+        note("plain get", plain_get(&plain, data.len(), round).await);
+        note("raic get", raic_get(&store, &data).await);
+        for operator in &plain {
+            operator
+                .delete_with(&format!("{round}/"))
+                .recursive(true)
+                .await
+                .expect("plain blobs go");
+        }
+        store.sweep(100_000).await.expect("old blobs go");
+    }
+    for verb in ["put", "get"] {
+        let (ours, theirs) = (
+            median(&times[format!("raic {verb}").as_str()]),
+            median(&times[format!("plain {verb}").as_str()]),
+        );
+        for (who, times) in [
+            ("plain", &times[format!("plain {verb}").as_str()]),
+            ("raic", &times[format!("raic {verb}").as_str()]),
+        ] {
+            let rate = |time: &Duration| (mib as f64 / time.as_secs_f64()).round();
+            let (least, most) = (times.iter().max().expect("rounds"), times.iter().min().expect("rounds"));
+            println!(
+                "{kind:6} {:9} {who:5} {verb}  {:6} ({}, {})",
+                cipher(sealed),
+                rate(&median(times)),
+                rate(least),
+                rate(most)
+            );
+        }
+        println!(
+            "{kind:6} {:9} ratio {verb}  {:.2}",
+            cipher(sealed),
+            theirs.as_secs_f64() / ours.as_secs_f64()
+        );
+    }
+}
+
+fn cipher(sealed: bool) -> &'static str {
+    if sealed { "sealed" } else { "open" }
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    sorted[sorted.len() / 2]
+}
+
+fn operators(kind: &str, folder: &Path) -> Vec<Operator> {
+    opendal::install_default();
+    (0..K + M)
+        .map(|i| {
+            let path = |what: &str| folder.join(format!("plain{i}{what}")).to_string_lossy().into_owned();
+            let options = match kind {
+                "fs" => vec![
+                    ("root".to_owned(), path("")),
+                    ("atomic_write_dir".to_owned(), path("tmp")),
+                ],
+                _ => vec![("root".to_owned(), "/".to_owned())],
+            };
+            Operator::via_iter(kind, options).expect("an operator")
+        })
+        .collect()
+}
+
+/// The same coded bytes as RAIC writes: n fragments of 8 MiB for each k × 8 MiB of payload, n writes at a time twice over.
+async fn plain_put(operators: &[Operator], data: &Arc<Vec<u8>>, round: usize) -> Duration {
+    let begin = Instant::now();
+    let extents = data.len().div_ceil(FRAGMENT * usize::from(K));
+    let blobs = (0..extents).flat_map(|extent| (0..usize::from(K + M)).map(move |index| (extent, index)));
+    stream::iter(blobs)
+        .map(|(extent, index)| {
+            let body = bytes::Bytes::from_owner(Whole(data.clone()));
+            let at = ((extent * usize::from(K) + index % usize::from(K)) * FRAGMENT).min(body.len());
+            let body = body.slice(at..(at + FRAGMENT).min(body.len()));
+            let operator = operators[index].clone();
+            async move {
+                operator
+                    .write(&format!("{round}/{extent}-{index}"), body)
+                    .await
+                    .expect("a plain write")
+            }
+        })
+        .buffer_unordered(usize::from(K + M) * 2)
+        .collect::<Vec<_>>()
+        .await;
+    begin.elapsed()
+}
+
+struct Whole(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+async fn plain_get(operators: &[Operator], len: usize, round: usize) -> Duration {
+    let begin = Instant::now();
+    let extents = len.div_ceil(FRAGMENT * usize::from(K));
+    let blobs = (0..extents).flat_map(|extent| (0..usize::from(K)).map(move |index| (extent, index)));
+    let read = stream::iter(blobs)
+        .map(|(extent, index)| {
+            let operator = operators[index].clone();
+            async move {
+                operator
+                    .read(&format!("{round}/{extent}-{index}"))
+                    .await
+                    .expect("a plain read")
+                    .to_bytes()
+                    .len()
+            }
+        })
+        .buffered(usize::from(K) * 2)
+        .fold(0, |sum, len| async move { sum + len })
+        .await;
+    assert_eq!(read, len, "all bytes came");
+    begin.elapsed()
+}
+
+async fn store(kind: &str, folder: &Path) -> Arc<Store> {
+    let keys = Keys::new(&SetSecret::new([1; 32]));
+    let catalog = SqliteCatalog::open(&folder.join("catalog"), keys.set(), Mode::ReadWrite).expect("a catalog");
+    let providers = (0..K + M).map(|i| {
+        let name = format!("p{i}");
+        let provider: Arc<dyn Provider> = match kind {
+            "fs" => {
+                let root = folder.join(&name).to_string_lossy().into_owned();
+                let spec = Spec::new(name.clone(), "fs", BTreeMap::from([("root".to_owned(), root)]));
+                let patience = raic::provider::isolate::Patience::default();
+                steady(
+                    open(&spec).expect("a provider"),
+                    &spec.limits,
+                    patience,
+                    Retry::default(),
+                    u64::from(i),
+                )
+            }
+            _ => Arc::new(Memory::new(name.clone())),
+        };
+        Configured {
+            name,
+            domains: Domains::default(),
+            weight: 1.0,
+            state: MemberState::Active,
+            provider,
+        }
+    });
+    let ground = Ground {
+        keys,
+        catalog: Arc::new(catalog) as Arc<dyn Catalog>,
+        providers: providers.collect(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        settings: Settings {
+            grace: Duration::ZERO,
+            ..Settings::default()
+        },
+    };
+    Store::open(ground).await.expect("a store")
+}
+
+async fn raic_put(store: &Arc<Store>, data: &Arc<Vec<u8>>, sealed: bool) -> Duration {
+    let policy = Policy {
+        name: "default".to_owned(),
+        k: K,
+        m: M,
+        spread: BTreeMap::new(),
+        quorum: Policy::lowest_quorum(K, K + M),
+        sealed,
+        prefer: Prefer::Latency,
+        providers: None,
+        chunk_len: 1 << 16,
+        fragment_len: FRAGMENT as u64,
+    };
+    let put = Put {
+        name: "big".to_owned(),
+        policy,
+        condition: Condition::Any,
+        modified: None,
+        len_hint: Some(data.len() as u64),
+    };
+    let begin = Instant::now();
+    let stored = store
+        .put(put, std::io::Cursor::new(Whole(data.clone())), Arc::new(Silent))
+        .await
+        .expect("a put");
+    assert_eq!(stored.survives(), M);
+    begin.elapsed()
+}
+
+async fn raic_get(store: &Arc<Store>, data: &Arc<Vec<u8>>) -> Duration {
+    let begin = Instant::now();
+    let mut reader = store.read("big", None, &[], Arc::new(Silent)).await.expect("a read");
+    let (mut at, mut taken) = (0, Duration::ZERO);
+    while let Some(bytes) = reader.next().await.expect("bytes") {
+        let checking = Instant::now();
+        assert!(bytes == data[at..at + bytes.len()], "the bytes at {at}");
+        at += bytes.len();
+        taken += checking.elapsed();
+    }
+    assert_eq!(at, data.len());
+    reader.finish().await;
+    begin.elapsed() - taken
+}
