@@ -1,5 +1,5 @@
 //! The `raic` program: one call into the library.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    raic::cli::run(std::env::args_os())
 }

@@ -1,0 +1,332 @@
+//! What the verbs stand on: the configuration, the key, the providers and the catalog, opened as far as a verb needs them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::Context;
+use super::error::{Failure, bad_key};
+use super::exit::Exit;
+use super::unopened::Unopened;
+use crate::catalog::Catalog;
+use crate::catalog::lock::WriterLock;
+use crate::catalog::record::MemberState;
+use crate::catalog::sqlite::{Mode, SqliteCatalog};
+use crate::clock::SystemClock;
+use crate::cloud_set::{Policy, Profile, ProfileState};
+use crate::config::{Config, Environment, Services};
+use crate::entropy::SystemEntropy;
+use crate::fragment::id::SetId;
+use crate::fragment::secret::{Keys, SetSecret};
+use crate::provider::isolate::Patience;
+use crate::provider::limit::Limits;
+use crate::provider::opendal::{Spec, known_options, open, schemes};
+use crate::provider::retry::Retry;
+use crate::provider::{Provider, steady};
+use crate::store::clouds::Configured;
+use crate::store::{Ground, Settings, Store};
+
+/// The catalog's file in the state folder.
+const CATALOG: &str = "catalog.db";
+
+/// What the store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// The catalog alone tells; nothing is written.
+    Looking,
+    /// Objects are read; what is found damaged is noted.
+    Reading,
+    /// Objects change: no other process may write meanwhile.
+    Writing,
+}
+
+/// An opened cloud set.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<Store>,
+    /// Held until the verb ends.
+    _lock: Option<WriterLock>,
+}
+
+/// Reads the configuration.
+pub(crate) fn config(context: &Context) -> Result<Config, Failure> {
+    with_services(|services| Ok(Config::load(context.global.config.as_deref(), &context.env, services)?))
+}
+
+/// Calls `use_them` with the services of this build.
+pub(crate) fn with_services<T>(use_them: impl FnOnce(&Services<'_>) -> T) -> T {
+    let schemes: Vec<String> = schemes().into_iter().map(str::to_owned).collect();
+    use_them(&Services {
+        schemes: &schemes,
+        options: &known_options,
+    })
+}
+
+impl Session {
+    /// Opens the configured cloud set. Providers named in `skip` count as down.
+    pub(crate) async fn open(context: &Context, purpose: For, skip: &[String]) -> Result<Session, Failure> {
+        let config = config(context)?;
+        for warning in &config.warnings {
+            context.out.warn(warning);
+        }
+        let keys = Keys::new(&secret(&config, &context.env)?);
+        let state = state_folder(&config, &context.env)?;
+        let lock = match purpose {
+            For::Writing => Some(lock(&state)?),
+            For::Looking | For::Reading => None,
+        };
+        let catalog = catalog(&state, keys.set(), purpose, context)?;
+        let providers = providers(&config, context, skip);
+        let store = store(keys, catalog, providers).await?;
+        Ok(Session {
+            config,
+            store,
+            _lock: lock,
+        })
+    }
+
+    /// A policy of the configuration.
+    pub(crate) fn policy(&self, name: &str) -> Result<&Policy, Failure> {
+        let policies = &self.config.set.policies;
+        policies.get(name).ok_or_else(|| {
+            let known: Vec<&str> = policies.keys().map(String::as_str).collect();
+            Failure::new(Exit::Usage, "E0109", format!("there is no policy `{name}`"))
+                .note(format!("there are: {}", known.join(", ")))
+                .note("nothing was touched")
+        })
+    }
+
+    /// The policy an object was written under, or `default` if its owner has taken that one out.
+    pub(crate) fn policy_of(&self, name: &str) -> Result<&Policy, Failure> {
+        self.policy(name).or_else(|_| self.policy("default"))
+    }
+
+    /// Refuses names of providers that are not configured.
+    pub(crate) fn check_providers(&self, names: &[String]) -> Result<(), Failure> {
+        check_providers(&self.config, names)
+    }
+}
+
+/// Refuses names of providers that are not configured.
+pub(crate) fn check_providers(config: &Config, names: &[String]) -> Result<(), Failure> {
+    match names.iter().find(|name| config.set.provider(name).is_none()) {
+        None => Ok(()),
+        Some(unknown) => {
+            let known: Vec<&str> = config
+                .set
+                .providers
+                .iter()
+                .map(|profile| profile.name.as_str())
+                .collect();
+            Err(
+                Failure::new(Exit::Usage, "E0109", format!("there is no provider `{unknown}`"))
+                    .note(format!("there are: {}", known.join(", ")))
+                    .note("nothing was touched"),
+            )
+        }
+    }
+}
+
+/// A store over these parts.
+pub(crate) async fn store(
+    keys: Keys,
+    catalog: Arc<dyn Catalog>,
+    providers: Vec<Configured>,
+) -> Result<Arc<Store>, Failure> {
+    let ground = Ground {
+        keys,
+        catalog,
+        providers,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        settings: Settings::default(),
+    };
+    Ok(Store::open(ground).await?)
+}
+
+/// The secret of the set.
+pub(crate) fn secret(config: &Config, env: &Environment) -> Result<SetSecret, Failure> {
+    let text: Zeroizing<String> = key_text(config, env)?;
+    SetSecret::parse(&text).map_err(|error| bad_key(&error))
+}
+
+fn key_text(config: &Config, env: &Environment) -> Result<Zeroizing<String>, Failure> {
+    let missing = |why: String| {
+        Failure::new(
+            Exit::Key,
+            "E0119",
+            format!("the key of the cloud set cannot be had: {why}"),
+        )
+        .note("bring it back from its recovery sheet: raic key import")
+        .note("nothing was read from or written to any provider")
+    };
+    match &config.key {
+        crate::cloud_set::Reference::File(path) => {
+            let text = std::fs::read_to_string(path);
+            text.map(Zeroizing::new)
+                .map_err(|error| missing(format!("{}: {}", env.shown(path), super::error::reason(&error))))
+        }
+        crate::cloud_set::Reference::Env(name) => env
+            .get(name)
+            .map(|text| Zeroizing::new(text.to_owned()))
+            .ok_or_else(|| missing(format!("{name} is not set"))),
+        crate::cloud_set::Reference::Command(_) => Err(missing("a program".to_owned())),
+    }
+}
+
+/// The folder of the catalog: as configured, else by the XDG rules.
+pub(crate) fn state_folder(config: &Config, env: &Environment) -> Result<PathBuf, Failure> {
+    config
+        .state
+        .clone()
+        .or_else(|| data_folder(env, "XDG_STATE_HOME", ".local/state"))
+        .ok_or_else(no_home)
+}
+
+/// `raic` in a folder of the XDG rules.
+pub(crate) fn data_folder(env: &Environment, variable: &str, fallback: &str) -> Option<PathBuf> {
+    let given = env.get(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(given.or_else(|| Some(env.home()?.join(fallback)))?.join("raic"))
+}
+
+/// Neither a home nor the folder's own variable.
+pub(crate) fn no_home() -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "E0115",
+        "HOME is not set, so there is no place for RAIC's files",
+    )
+    .note("set HOME, or XDG_CONFIG_HOME, XDG_STATE_HOME and XDG_DATA_HOME")
+    .note("nothing was touched")
+}
+
+fn lock(state: &Path) -> Result<WriterLock, Failure> {
+    make_private(state).map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            "E0508",
+            format!("the state folder cannot be made: {error}"),
+        )
+        .at(state)
+        .note("it must be yours and writable; `state:` in the configuration names another")
+        .note("nothing was read from or written to any provider")
+    })?;
+    Ok(WriterLock::try_lock(state)?)
+}
+
+/// Makes a folder and those above it, for the owner alone.
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// The catalog as a verb needs it. Looking at one that isn't there answers that nothing is stored.
+fn catalog(state: &Path, set: SetId, purpose: For, context: &Context) -> Result<Arc<dyn Catalog>, Failure> {
+    let path = state.join(CATALOG);
+    if purpose != For::Writing && !path.exists() {
+        context.out.warn(&format!(
+            "there is no catalog yet: nothing was stored from here ({})",
+            context.env.shown(&path)
+        ));
+        return Ok(Arc::new(SqliteCatalog::inline(set)?));
+    }
+    let opened = match purpose {
+        For::Writing => SqliteCatalog::open(&path, set, Mode::ReadWrite),
+        For::Looking => SqliteCatalog::open(&path, set, Mode::ReadOnly),
+        // Notes about damage are worth having; the lock belongs to those who write objects.
+        For::Reading => SqliteCatalog::open(&path, set, Mode::ReadWrite)
+            .or_else(|_| SqliteCatalog::open(&path, set, Mode::ReadOnly)),
+    };
+    Ok(Arc::new(opened?))
+}
+
+/// The providers of the configuration. One that can't be opened counts as down and is warned of.
+fn providers(config: &Config, context: &Context, skip: &[String]) -> Vec<Configured> {
+    let door = |profile: &Profile| -> Arc<dyn Provider> {
+        if skip.contains(&profile.name) {
+            return Arc::new(Unopened::new(&profile.name, "skipped"));
+        }
+        provider(config, profile, &context.env).unwrap_or_else(|failure| {
+            let sentence = failure.sentence();
+            context
+                .out
+                .warn(&format!("{sentence}; going on without {}", profile.name));
+            Arc::new(Unopened::new(&profile.name, sentence))
+        })
+    };
+    config
+        .set
+        .providers
+        .iter()
+        .map(|profile| configured(profile, door(profile)))
+        .collect()
+}
+
+/// A provider of the configuration with the way to it.
+fn configured(profile: &Profile, provider: Arc<dyn Provider>) -> Configured {
+    Configured {
+        name: profile.name.clone(),
+        domains: profile.domains.clone(),
+        weight: profile.weight.share(),
+        state: match profile.state {
+            ProfileState::Active => MemberState::Active,
+            ProfileState::Readonly => MemberState::ReadOnly,
+            ProfileState::Draining => MemberState::Draining,
+        },
+        provider,
+    }
+}
+
+/// What it takes to open a provider of the configuration, secrets fetched.
+pub(crate) fn spec(config: &Config, profile: &Profile, env: &Environment) -> Result<Spec, Failure> {
+    let resolved = config
+        .resolve(profile, env)
+        .map_err(|error| crate::config::ConfigErrors::new(vec![error]))?;
+    let options = resolved
+        .options()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let mut spec = Spec::new(&profile.name, &profile.scheme, options);
+    spec.secrets = resolved
+        .secrets()
+        .map(|secret| Zeroizing::new(secret.to_owned()))
+        .collect();
+    spec.limits = limits(profile);
+    Ok(spec)
+}
+
+fn provider(config: &Config, profile: &Profile, env: &Environment) -> Result<Arc<dyn Provider>, Failure> {
+    ready(&spec(config, profile, env)?)
+}
+
+/// A provider with its limits and retries.
+pub(crate) fn ready(spec: &Spec) -> Result<Arc<dyn Provider>, Failure> {
+    let seed = crate::entropy::Entropy::number(&SystemEntropy);
+    Ok(steady(
+        open(spec)?,
+        &spec.limits,
+        Patience::default(),
+        Retry::default(),
+        seed,
+    ))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are positive and were bounded when read"
+)]
+fn limits(profile: &Profile) -> Limits {
+    let of_scheme = Limits::of_scheme(&profile.scheme);
+    let asked = &profile.limits;
+    Limits {
+        concurrency: asked.concurrency.map_or(of_scheme.concurrency, u32::from),
+        requests: asked.requests.map(|rate| (rate.per_second().ceil() as u32).max(1)),
+        upload: asked.upload.map(crate::cloud_set::quantity::ByteRate::bytes_per_second),
+        download: asked
+            .download
+            .map(crate::cloud_set::quantity::ByteRate::bytes_per_second),
+    }
+}

@@ -1,0 +1,135 @@
+//! `raic config`: which file counts, what it says, and whether it can hold.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::Context;
+use super::super::args::Config as Noun;
+use super::super::error::{Failure, tame};
+use super::super::exit::Exit;
+use super::super::ground::{config, data_folder, no_home, state_folder};
+use super::super::output::Document;
+use super::super::quantity::count;
+use crate::config::{Config, locate};
+
+/// The answer of `config path`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Paths {
+    /// The configuration.
+    config: String,
+    /// Why this one.
+    why: String,
+    /// The folder of the catalog.
+    state: String,
+}
+
+impl Document for Paths {
+    const SCHEMA: &'static str = "raic.config.path/1";
+}
+
+/// The answer of `config check`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Checked {
+    /// The configuration.
+    config: String,
+    /// How many providers it has.
+    providers: u64,
+    /// How many policies.
+    policies: u64,
+    /// What is right but probably not meant.
+    warnings: Vec<String>,
+}
+
+impl Document for Checked {
+    const SCHEMA: &'static str = "raic.config.check/1";
+}
+
+pub(crate) fn run(noun: &Noun, context: &Context) -> Result<Exit, Failure> {
+    match noun {
+        Noun::Path => path(context),
+        Noun::Show => show(context),
+        Noun::Check => check(context),
+        Noun::Schema => {
+            let schema = serde_json::to_string_pretty(&crate::config::schema()).expect("a schema is JSON");
+            context.out.answer(&schema)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn path(context: &Context) -> Result<Exit, Failure> {
+    let located = locate(context.global.config.as_deref(), &context.env, &|path| path.exists())
+        .map_err(|error| crate::config::ConfigErrors::new(vec![error]))?;
+    let state = match config(context) {
+        Ok(config) => state_folder(&config, &context.env)?,
+        Err(_) => data_folder(&context.env, "XDG_STATE_HOME", ".local/state").ok_or_else(no_home)?,
+    };
+    if context.out.is_json() {
+        context.out.document(&Paths {
+            config: located.path.display().to_string(),
+            why: located.why.to_string(),
+            state: state.display().to_string(),
+        })?;
+        return Ok(Exit::Done);
+    }
+    let missing = if located.path.exists() { "" } else { ", and missing" };
+    context.out.answer(&format!(
+        "{}  {}{missing}",
+        context.env.shown(&located.path),
+        located.why
+    ))?;
+    context
+        .out
+        .answer(&format!("{}  the catalog's folder", context.env.shown(&state)))?;
+    Ok(Exit::Done)
+}
+
+fn check(context: &Context) -> Result<Exit, Failure> {
+    let config = config(context)?;
+    let (providers, policies) = (config.set.providers.len() as u64, config.set.policies.len() as u64);
+    if context.out.is_json() {
+        context.out.document(&Checked {
+            config: config.path.display().to_string(),
+            providers,
+            policies,
+            warnings: config.warnings.clone(),
+        })?;
+        return Ok(Exit::Done);
+    }
+    context.out.answer(&format!(
+        "{} is in order: {}, {}",
+        context.env.shown(&config.path),
+        count(providers, "provider", "providers"),
+        count(policies, "policy", "policies"),
+    ))?;
+    for policy in config.set.policies.values() {
+        context.out.answer(&format!(
+            "  {}: {}+{}, survives any {}, written when {} of {} are confirmed",
+            policy.name,
+            policy.k,
+            policy.m,
+            policy.m,
+            policy.quorum,
+            policy.n(),
+        ))?;
+    }
+    for warning in &config.warnings {
+        context.out.warn(warning);
+    }
+    Ok(Exit::Done)
+}
+
+fn show(context: &Context) -> Result<Exit, Failure> {
+    let config = config(context)?;
+    shown(&config, context)?;
+    Ok(Exit::Done)
+}
+
+fn shown(config: &Config, context: &Context) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(&config.path).unwrap_or_default();
+    context.out.answer(tame_lines(&text).trim_end())
+}
+
+fn tame_lines(text: &str) -> String {
+    text.lines().map(|line| tame(line) + "\n").collect()
+}

@@ -1,0 +1,207 @@
+//! `raic init`: a configuration that works at once, over folders of this machine.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::Context;
+use super::super::args;
+use super::super::error::{Failure, reason};
+use super::super::exit::Exit;
+use super::super::ground::{For, Session, data_folder, make_private, no_home};
+use super::super::output::Document;
+use super::super::quantity::count;
+use super::key::write_new;
+use crate::config::{key_path, owner_path};
+use crate::entropy::{SystemEntropy, random};
+use crate::fragment::secret::SetSecret;
+
+/// The answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Begun {
+    /// The configuration.
+    config: String,
+    /// The key file.
+    key: String,
+    /// True if the key was there before.
+    key_was_there: bool,
+    /// The folders that act as providers.
+    providers: Vec<String>,
+    /// Data chunks of the policy.
+    k: u16,
+    /// Parity chunks of the policy.
+    m: u16,
+}
+
+impl Document for Begun {
+    const SCHEMA: &'static str = "raic.init/1";
+}
+
+pub(crate) async fn run(args: &args::Init, context: &Arc<Context>) -> Result<Exit, Failure> {
+    let config = context.global.config.clone().or_else(|| {
+        let named = context.env.get("RAIC_CONFIG").map(|path| context.env.expand(path));
+        named.or_else(|| owner_path(&context.env))
+    });
+    let config = config.ok_or_else(no_home)?;
+    let data = data_folder(&context.env, "XDG_DATA_HOME", ".local/share").ok_or_else(no_home)?;
+    if config.exists() && !args.force {
+        return Err(Failure::new(
+            Exit::Usage,
+            "E0602",
+            format!("{} is there already and is not replaced", context.env.shown(&config)),
+        )
+        .note("see it: raic config show; replace it and keep the key: raic init --force")
+        .note("nothing was written"));
+    }
+    let key = key_path(&config);
+    let key_was_there = key.exists();
+    let (k, m) = shape(args.providers);
+    let folders: Vec<PathBuf> = (1..=args.providers).map(|i| data.join(format!("disk{i}"))).collect();
+    make_folder(config.parent().unwrap_or(Path::new("/")))?;
+    if !key_was_there {
+        let secret = SetSecret::new(random(&SystemEntropy));
+        let mut line = secret.to_text();
+        line.push('\n');
+        write_new(&key, line.as_bytes())?;
+    }
+    for folder in &folders {
+        make_folder(folder)?;
+    }
+    replace(&config, &text(&folders, &key, k, m, context))?;
+    attach(&config, context).await?;
+    tell(&config, &key, key_was_there, &folders, (k, m), context)?;
+    Ok(Exit::Done)
+}
+
+/// Two thirds of the providers carry data: 4+2 over six.
+fn shape(providers: u16) -> (u16, u16) {
+    let m = (providers / 3).max(1);
+    (providers - m, m)
+}
+
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    make_private(folder).map_err(|error| unwritable(folder, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        "E0208",
+        format!("{} cannot be written: {}", path.display(), reason(error)),
+    )
+    .note("XDG_CONFIG_HOME, XDG_DATA_HOME and XDG_STATE_HOME name other places")
+}
+
+/// Puts the new text in the place of the old, whole or not at all.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let draft = path.with_extension(format!(
+        "yaml.{}",
+        data_encoding::HEXLOWER.encode(&random::<4>(&SystemEntropy))
+    ));
+    write_new(&draft, text.as_bytes())?;
+    std::fs::rename(&draft, path).map_err(|error| {
+        drop(std::fs::remove_file(&draft));
+        unwritable(path, &error)
+    })
+}
+
+fn text(folders: &[PathBuf], key: &Path, k: u16, m: u16, context: &Context) -> String {
+    let mut text = String::from(
+        "# RAIC configuration. `raic config check` validates it; `raic config schema` prints its JSON Schema.\n",
+    );
+    let mut line = |line: String| writeln!(text, "{line}").expect("a string takes everything");
+    line("version: 1".to_owned());
+    line(format!(
+        "key: {{ file: {} }}   # the set's key; `raic key export` prints the recovery sheet",
+        quoted(&context.env.shown(key))
+    ));
+    line(String::new());
+    line("providers:".to_owned());
+    line("  # Folders of this machine, for trying. Real ones: raic provider add --help".to_owned());
+    for (at, folder) in (1..).zip(folders) {
+        line(format!("  disk{at}:"));
+        line("    scheme: fs".to_owned());
+        line(format!(
+            "    options: {{ root: {} }}",
+            quoted(&folder.display().to_string())
+        ));
+        line("    region: home".to_owned());
+        line("    operator: me".to_owned());
+    }
+    line(String::new());
+    line("policies:".to_owned());
+    line("  default:".to_owned());
+    line(format!("    k: {k}   # any k fragments read the data"));
+    line(format!("    m: {m}   # so any m providers may be lost"));
+    text
+}
+
+/// A path as YAML takes it, whatever is in it.
+fn quoted(path: &str) -> String {
+    serde_json::to_string(path).expect("a string is JSON")
+}
+
+/// Makes the folders members of the set, so that the first put has nothing left to do.
+async fn attach(config: &Path, context: &Arc<Context>) -> Result<(), Failure> {
+    let mut global = context.global.clone();
+    global.config = Some(config.to_owned());
+    let context = Context {
+        global,
+        env: context.env.clone(),
+        out: context.out.clone(),
+        interrupt: context.interrupt.clone(),
+    };
+    let session = Session::open(&context, For::Writing, &[]).await?;
+    let attached = session.store.attach().await?;
+    match attached.unreached.into_iter().next() {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+fn tell(
+    config: &Path,
+    key: &Path,
+    key_was_there: bool,
+    folders: &[PathBuf],
+    (k, m): (u16, u16),
+    context: &Context,
+) -> Result<(), Failure> {
+    let out = &context.out;
+    if out.is_json() {
+        return out.document(&Begun {
+            config: config.display().to_string(),
+            key: key.display().to_string(),
+            key_was_there,
+            providers: folders.iter().map(|folder| folder.display().to_string()).collect(),
+            k,
+            m,
+        });
+    }
+    let (config, key) = (context.env.shown(config), context.env.shown(key));
+    let width = config.chars().count().max(key.chars().count());
+    let times = f64::from(k + m) / f64::from(k);
+    let folders = count(folders.len() as u64, "local folder", "local folders");
+    out.said(&format!(
+        "wrote {config:width$}   {folders}, policy {k}+{m}: survives any {m} of them at {times:.1}x"
+    ))?;
+    let wrote = if key_was_there { "kept " } else { "wrote" };
+    out.said(&format!("{wrote} {key:width$}   keep a copy: raic key export"))?;
+    out.said("These folders are on one disk: good for trying, not for safety.")?;
+    out.said("next:  raic put README.md        or  raic demo")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_of_the_providers_may_be_lost() {
+        for (providers, shaped) in [(3, (2, 1)), (4, (3, 1)), (6, (4, 2)), (9, (6, 3))] {
+            assert_eq!(shape(providers), shaped);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The verbs, a file each. A verb takes its arguments and the context and says how the run ends.
+
+pub(crate) mod config;
+pub(crate) mod demo;
+mod edit;
+pub(crate) mod get;
+mod help;
+pub(crate) mod init;
+pub(crate) mod key;
+pub(crate) mod ls;
+mod names;
+pub(crate) mod provider;
+pub(crate) mod put;
+pub(crate) mod repair;
+pub(crate) mod rm;
+pub(crate) mod shell;
+pub(crate) mod span;
+pub(crate) mod stat;
+pub(crate) mod status;
+mod throttle;
+mod walk;
+
+use std::sync::Arc;
+
+use super::Context;
+use super::args::Verb;
+use super::error::Failure;
+use super::exit::Exit;
+
+/// Hands the types of all answers to a macro.
+#[cfg(test)]
+macro_rules! documents {
+    ($each:ident) => {
+        $each!(
+            $crate::cli::verb::config::Checked,
+            $crate::cli::verb::config::Paths,
+            $crate::cli::verb::demo::Story,
+            $crate::cli::verb::get::Got,
+            $crate::cli::verb::init::Begun,
+            $crate::cli::verb::key::KeyPlace,
+            $crate::cli::verb::ls::Listing,
+            $crate::cli::verb::ls::Sums,
+            $crate::cli::verb::provider::Providers,
+            $crate::cli::verb::provider::Schemes,
+            $crate::cli::verb::provider::Tests,
+            $crate::cli::verb::put::Kept,
+            $crate::cli::verb::repair::Mended,
+            $crate::cli::verb::rm::Removal,
+            $crate::cli::verb::shell::Build,
+            $crate::cli::verb::stat::Sheet,
+            $crate::cli::verb::status::Health,
+        )
+    };
+}
+#[cfg(test)]
+pub(crate) use documents;
+
+/// Carries out one verb.
+pub(crate) async fn run(verb: Verb, context: &Arc<Context>) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Init(args) => init::run(&args, context).await,
+        Verb::Demo(args) => demo::run(&args, context).await,
+        Verb::Put(args) => put::run(args, context).await,
+        Verb::Get(args) => get::get(&args, context).await,
+        Verb::Cat(args) => get::cat(&args, context).await,
+        Verb::Ls(args) => ls::ls(&args, context).await,
+        Verb::Du(args) => ls::du(&args, context).await,
+        Verb::Stat(args) => stat::run(&args, context).await,
+        Verb::Rm(args) => rm::run(&args, context).await,
+        Verb::Status(args) => status::run(&args, context).await,
+        Verb::Repair(args) => repair::run(&args, context).await,
+        Verb::Provider(noun) => provider::run(&noun, context).await,
+        Verb::Config(noun) => config::run(&noun, context),
+        Verb::Key(noun) => key::run(&noun, context),
+        Verb::Completions(args) => shell::completions(&args, context),
+        Verb::Man(args) => shell::man(&args, context),
+        Verb::Version => shell::version(context),
+        Verb::Help(args) => help::run(&args, context),
+    }
+}

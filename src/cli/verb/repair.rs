@@ -1,0 +1,285 @@
+//! `raic repair`: fragments that are missing or damaged are made anew from the others.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::Context;
+use super::super::args;
+use super::super::error::{Failure, said, tame};
+use super::super::exit::Exit;
+use super::super::ground::{For, Session};
+use super::super::output::Document;
+use super::super::progress::{Job, Shown, Way};
+use super::super::quantity::count;
+use super::put::{sweep, tell_settled};
+use super::{ls, names};
+use crate::care::repair::{Repaired, Report, check, repair};
+use crate::catalog::record::{Health, Version};
+
+/// One line of the answer.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub(crate) enum Mended {
+    /// An object was checked, and mended where it could be.
+    Object {
+        /// Its name.
+        name: String,
+        /// Before: `ok`, `degraded`, `at risk` or `LOST`.
+        before: &'static str,
+        /// Fragments found missing or damaged.
+        wrong: u64,
+        /// Fragments whose providers did not answer.
+        silent: u64,
+        /// Fragments made anew.
+        rebuilt: u64,
+        /// The providers that hold them now.
+        on: Vec<String>,
+        /// Fragments for which there was no place, or no k others.
+        left: u64,
+        /// What providers that failed said.
+        causes: Vec<String>,
+    },
+    /// An object could not be checked.
+    Failed {
+        /// Its name.
+        name: String,
+        /// Why.
+        message: String,
+    },
+    /// The last line.
+    Summary {
+        /// Nothing was changed: this is what would be.
+        dry_run: bool,
+        /// Objects checked.
+        objects: u64,
+        /// Fragments found missing or damaged.
+        wrong: u64,
+        /// Fragments made anew.
+        rebuilt: u64,
+        /// Fragments that could not be.
+        left: u64,
+    },
+}
+
+impl Document for Mended {
+    const SCHEMA: &'static str = "raic.repair/1";
+}
+
+#[derive(Debug, Default)]
+struct Course {
+    ends: Vec<Exit>,
+    objects: u64,
+    wrong: u64,
+    rebuilt: u64,
+    left: u64,
+}
+
+pub(crate) async fn run(args: &args::Repair, context: &Arc<Context>) -> Result<Exit, Failure> {
+    let purpose = if args.dry_run { For::Reading } else { For::Writing };
+    let session = Session::open(context, purpose, &[]).await?;
+    let versions = chosen(args, &session).await?;
+    if !args.dry_run {
+        tell_settled(&session, context).await?;
+    }
+    let title = format!(
+        "{} {}",
+        if args.dry_run { "check" } else { "repair" },
+        count(versions.len() as u64, "object", "objects")
+    );
+    let shown = Shown::begin(
+        Job {
+            title,
+            total: None,
+            way: Way::Down,
+            expansion: 1.0,
+        },
+        &context.global,
+        &context.out,
+    );
+    let mut course = Course::default();
+    for version in versions {
+        if let Some(exit) = context.interrupt.now() {
+            drop(shown);
+            course.sum_up(args.dry_run, context)?;
+            return Ok(exit);
+        }
+        let name = version.name;
+        let result = if args.dry_run {
+            let report = check(&session.store, &name, args.deep, &shown.listener()).await;
+            report.map(|report| course.checked(&report, context))
+        } else {
+            repair(&session.store, &name, &shown.listener())
+                .await
+                .map(|repaired| course.repaired(&repaired, context))
+        };
+        match result {
+            Ok(told) => told?,
+            Err(error) => course.failed(&name, &error.into(), context)?,
+        }
+    }
+    drop(shown);
+    if !args.dry_run {
+        sweep(&session).await;
+    }
+    course.sum_up(args.dry_run, context)?;
+    Ok(Exit::of_items(&course.ends))
+}
+
+/// The objects that were named, or all: those that are known to be ill first.
+async fn chosen(args: &args::Repair, session: &Session) -> Result<Vec<Version>, Failure> {
+    if args.only.is_empty() {
+        let mut versions = names::beginning_with(session, "").await?;
+        let ailing = session
+            .store
+            .catalog()
+            .ailing(&ls::gone(session), usize::MAX >> 1)
+            .await?;
+        versions.sort_by_key(|version| {
+            ailing
+                .iter()
+                .find(|(name, _)| *name == version.name)
+                .map_or(Health::Whole, |(_, health)| *health)
+        });
+        return Ok(versions);
+    }
+    let mut versions = Vec::new();
+    for name in &args.only {
+        versions.extend(names::select(session, name, false).await?);
+    }
+    Ok(versions)
+}
+
+impl Course {
+    fn checked(&mut self, report: &Report, context: &Context) -> Result<(), Failure> {
+        let (wrong, silent) = (report.wrong().count() as u64, silent(report));
+        self.count(report.health(), wrong, 0, wrong, silent);
+        Course::tell(report, &[], wrong, &[], context, "would rebuild")
+    }
+
+    fn repaired(&mut self, repaired: &Repaired, context: &Context) -> Result<(), Failure> {
+        let report = &repaired.before;
+        let (wrong, rebuilt) = (report.wrong().count() as u64, repaired.rebuilt.len() as u64);
+        let left = repaired.unplaced.len() as u64;
+        let hopeless = !repaired.hopeless.is_empty();
+        let health = match report.health() {
+            _ if hopeless => Health::Lost,
+            Health::Lost => Health::AtRisk,
+            health => health,
+        };
+        self.count(health, wrong, rebuilt, left, silent(report));
+        let on: Vec<String> = repaired.rebuilt.iter().map(|(_, provider)| provider.clone()).collect();
+        Course::tell(report, &on, left, &said(&repaired.notes.causes), context, "rebuilt")
+    }
+
+    fn count(&mut self, health: Health, wrong: u64, rebuilt: u64, left: u64, silent: u64) {
+        self.objects += 1;
+        self.wrong += wrong;
+        self.rebuilt += rebuilt;
+        self.left += left;
+        self.ends.push(match (health, left + silent) {
+            (Health::Lost, _) if silent > 0 => Exit::Unreachable,
+            (Health::Lost, _) => Exit::Lost,
+            (_, 0) => Exit::Done,
+            _ => Exit::Under,
+        });
+    }
+
+    fn tell(
+        report: &Report,
+        on: &[String],
+        left: u64,
+        causes: &[String],
+        context: &Context,
+        done: &str,
+    ) -> Result<(), Failure> {
+        let (out, name) = (&context.out, &report.name);
+        let (wrong, silent) = (report.wrong().count() as u64, silent(report));
+        out.event(&Mended::Object {
+            name: name.clone(),
+            before: ls::word(report.health()),
+            wrong,
+            silent,
+            rebuilt: on.len() as u64,
+            on: distinct(on),
+            left,
+            causes: causes.to_vec(),
+        })?;
+        if !on.is_empty() {
+            let fragments = count(on.len() as u64, "fragment", "fragments");
+            out.said(&format!(
+                "{done}  {}  {fragments} on {}",
+                tame(name),
+                distinct(on).join(" ")
+            ))?;
+        } else if wrong > 0 && done != "rebuilt" {
+            out.said(&format!(
+                "{done}  {}  {}",
+                tame(name),
+                count(wrong, "fragment", "fragments")
+            ))?;
+        }
+        if left > 0 && done == "rebuilt" {
+            let why = if causes.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", causes.join("; "))
+            };
+            out.warn(&format!(
+                "{name}: {} not be rebuilt{why}",
+                count(left, "fragment could", "fragments could")
+            ));
+        }
+        if silent > 0 {
+            let fragments = count(silent, "fragment", "fragments");
+            out.warn(&format!(
+                "{name}: {fragments} on providers that don't answer; they are not counted as missing"
+            ));
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, name: &str, failure: &Failure, context: &Context) -> Result<(), Failure> {
+        self.ends.push(failure.exit());
+        context.out.failure(failure);
+        context.out.event(&Mended::Failed {
+            name: name.to_owned(),
+            message: failure.sentence(),
+        })
+    }
+
+    fn sum_up(&self, dry_run: bool, context: &Context) -> Result<(), Failure> {
+        let out = &context.out;
+        out.event(&Mended::Summary {
+            dry_run,
+            objects: self.objects,
+            wrong: self.wrong,
+            rebuilt: self.rebuilt,
+            left: self.left,
+        })?;
+        let objects = count(self.objects, "object", "objects");
+        let found = if self.wrong == 0 {
+            "all fragments sound".to_owned()
+        } else {
+            format!("{} wrong", count(self.wrong, "fragment", "fragments"))
+        };
+        let done = match (dry_run, self.wrong) {
+            (_, 0) => String::new(),
+            (true, _) => ", nothing changed".to_owned(),
+            (false, _) => format!(", {} rebuilt, {} left", self.rebuilt, self.left),
+        };
+        out.said(&format!("{objects} checked: {found}{done}"))
+    }
+}
+
+fn silent(report: &Report) -> u64 {
+    report.extents.iter().map(|extent| extent.silent() as u64).sum()
+}
+
+fn distinct(names: &[String]) -> Vec<String> {
+    let mut names = names.to_vec();
+    names.sort();
+    names.dedup();
+    names
+}

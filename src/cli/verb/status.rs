@@ -1,0 +1,361 @@
+//! `raic status`: is everything there, and how much may still be lost? Each provider is asked, briefly.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::Context;
+use super::super::args;
+use super::super::error::{Failure, tame, words};
+use super::super::exit::Exit;
+use super::super::ground::{For, Session};
+use super::super::output::{Document, Paint};
+use super::super::quantity::{count, size};
+use super::super::table::{self, left, right};
+use super::ls;
+use crate::catalog::record::{Census, MemberState};
+use crate::cloud_set::price::Cost;
+use crate::fragment::id::ProviderId;
+use crate::store::clouds::Cloud;
+
+/// How long a provider may take to say who it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Health {
+    /// `ok`, `degraded`, `unreachable`, `lost` or `empty`.
+    state: &'static str,
+    /// Providers that may still be lost without loss of data; `null` if nothing is stored.
+    can_lose: Option<u16>,
+    /// What the policy `default` promises.
+    promised: u16,
+    /// Members of the set, and configured providers that are none yet.
+    providers: Vec<Member>,
+    /// Objects by health, counting providers that don't answer as gone.
+    objects: Objects,
+    /// Changes that an earlier run left open.
+    open: u64,
+    /// Blobs that wait for their deletion.
+    waiting_for_deletion: u64,
+    /// Findings of the catalog's own check; empty if it is in order.
+    catalog: Vec<String>,
+}
+
+impl Document for Health {
+    const SCHEMA: &'static str = "raic.status/1";
+}
+
+/// One provider.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Member {
+    /// Its name.
+    name: String,
+    /// `ok`, `down`, `readonly`, `draining`, `lost`, `removed` or `new`.
+    state: &'static str,
+    /// Fragments there.
+    fragments: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// The most that may be kept there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<u64>,
+    /// What storing this costs in a month, if its price is in the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_month: Option<f64>,
+    /// What is wrong, if something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+}
+
+/// Objects by health.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+struct Objects {
+    /// All.
+    all: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// All n fragments.
+    ok: u64,
+    /// The quorum or more.
+    degraded: u64,
+    /// k or more.
+    at_risk: u64,
+    /// Fewer than k, as some providers don't answer.
+    unreachable: u64,
+    /// Fewer than k, for good.
+    lost: u64,
+}
+
+pub(crate) async fn run(args: &args::Status, context: &Arc<Context>) -> Result<Exit, Failure> {
+    let session = Session::open(context, For::Looking, &args.skip).await?;
+    session.check_providers(&args.skip)?;
+    let (providers, away) = ask(&session).await?;
+    let gone = ls::gone(&session);
+    let all_away: Vec<ProviderId> = away.iter().chain(&gone).copied().collect();
+    let catalog = session.store.catalog();
+    let (census, for_good) = (catalog.census(&all_away).await?, catalog.census(&gone).await?);
+    let promised = session.config.set.policies.get("default").map_or(0, |policy| policy.m);
+    let health = Health {
+        state: state(&census, &for_good),
+        can_lose: census.margin,
+        promised,
+        objects: Objects {
+            all: census.whole + census.degraded + census.at_risk + census.lost,
+            bytes: census.bytes,
+            ok: census.whole,
+            degraded: census.degraded,
+            at_risk: census.at_risk,
+            unreachable: census.lost.saturating_sub(for_good.lost),
+            lost: for_good.lost,
+        },
+        open: census.open,
+        waiting_for_deletion: census.doomed,
+        catalog: catalog.check().await?,
+        providers,
+    };
+    let exit = exit(&health);
+    if context.out.is_json() {
+        context.out.document(&health)?;
+    } else {
+        show(&health, context)?;
+    }
+    Ok(exit)
+}
+
+fn state(census: &Census, for_good: &Census) -> &'static str {
+    if for_good.lost > 0 {
+        "lost"
+    } else if census.lost > 0 {
+        "unreachable"
+    } else if census.degraded + census.at_risk > 0 {
+        "degraded"
+    } else if census.whole == 0 {
+        "empty"
+    } else {
+        "ok"
+    }
+}
+
+fn exit(health: &Health) -> Exit {
+    let down = health.providers.iter().any(|member| member.state == "down");
+    match health.state {
+        "lost" => Exit::Lost,
+        "unreachable" => Exit::Unreachable,
+        "degraded" => Exit::Under,
+        _ if down || !health.catalog.is_empty() => Exit::Under,
+        _ => Exit::Done,
+    }
+}
+
+/// Every provider, and the members that are out of reach.
+async fn ask(session: &Session) -> Result<(Vec<Member>, Vec<ProviderId>), Failure> {
+    let clouds = session.store.clouds();
+    let usage = session.store.catalog().usage().await?;
+    let members: Vec<&Arc<Cloud>> = clouds.all().collect();
+    let answers = join_all(members.iter().map(|cloud| identified(session, cloud))).await;
+    let (mut shown, mut away) = (Vec::new(), Vec::new());
+    for (cloud, trouble) in members.into_iter().zip(answers) {
+        let used = usage.iter().find(|usage| usage.provider == cloud.member.id);
+        let (fragments, bytes) = used.map_or((0, 0), |used| (used.fragments, used.bytes));
+        let over = matches!(cloud.member.state, MemberState::Lost | MemberState::Removed);
+        if over && fragments == 0 {
+            continue;
+        }
+        if trouble.is_some() && !over {
+            away.push(cloud.member.id);
+        }
+        let state = match cloud.member.state {
+            MemberState::Lost => "lost",
+            MemberState::Removed => "removed",
+            _ if trouble.is_some() => "down",
+            MemberState::Active => "ok",
+            MemberState::ReadOnly => "readonly",
+            MemberState::Draining => "draining",
+        };
+        shown.push(member(
+            session,
+            &cloud.member.name,
+            state,
+            (fragments, bytes),
+            trouble.filter(|_| !over),
+        ));
+    }
+    for profile in &session.config.set.providers {
+        if clouds.named(&profile.name).is_none() {
+            shown.push(member(session, &profile.name, "new", (0, 0), None));
+        }
+    }
+    let order = |name: &str| {
+        session
+            .config
+            .set
+            .providers
+            .iter()
+            .position(|profile| profile.name == name)
+    };
+    shown.sort_by_key(|member| order(&member.name).unwrap_or(usize::MAX));
+    Ok((shown, away))
+}
+
+fn member(session: &Session, name: &str, state: &'static str, used: (u64, u64), trouble: Option<String>) -> Member {
+    let profile = session.config.set.provider(name);
+    let price = profile
+        .and_then(|profile| profile.cost.as_ref())
+        .and_then(|cost| match cost {
+            Cost::ByHand(list) => list.storage.as_ref(),
+            Cost::Catalog(_) => None,
+        });
+    #[expect(clippy::cast_precision_loss, reason = "money is shown with two digits")]
+    let bytes = used.1 as f64;
+    Member {
+        name: name.to_owned(),
+        state,
+        fragments: used.0,
+        bytes: used.1,
+        quota: profile
+            .and_then(|profile| profile.quota)
+            .map(crate::cloud_set::quantity::Size::bytes),
+        cost_month: price.map(|price| price.per_byte_month() * bytes),
+        trouble,
+    }
+}
+
+/// What keeps a member from being the provider that it should be.
+async fn identified(session: &Session, cloud: &Arc<Cloud>) -> Option<String> {
+    match tokio::time::timeout(PATIENCE, cloud.prove(session.store.keys())).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(words(&error)),
+        Err(_) => Some(format!("no answer in {} s", PATIENCE.as_secs())),
+    }
+}
+
+fn show(health: &Health, context: &Context) -> Result<(), Failure> {
+    let out = &context.out;
+    out.answer(&headline(health, context))?;
+    let priced = health.providers.iter().any(|member| member.cost_month.is_some());
+    let mut columns = vec![
+        left("PROVIDER"),
+        left("STATE"),
+        right("FRAGS").spare(1),
+        right("USED"),
+        right("OF").spare(2),
+    ];
+    if priced {
+        columns.push(right("COST/MONTH").spare(3));
+    }
+    let row = |member: &Member| {
+        let quota = member.quota.map_or_else(|| "-".to_owned(), size);
+        let mut row = vec![
+            member.name.clone(),
+            member.state.to_owned(),
+            member.fragments.to_string(),
+            size(member.bytes),
+            quota,
+        ];
+        if priced {
+            row.push(
+                member
+                    .cost_month
+                    .map_or_else(|| "-".to_owned(), |cost| format!("{cost:.2}")),
+            );
+        }
+        row
+    };
+    let rows: Vec<Vec<String>> = health.providers.iter().map(row).collect();
+    for line in table::lines(&columns, &rows, out.room()) {
+        out.answer(&line)?;
+    }
+    for member in &health.providers {
+        if let Some(trouble) = &member.trouble {
+            out.answer(&format!("{}: {}", member.name, tame(trouble)))?;
+        }
+    }
+    let o = &health.objects;
+    out.answer(&format!(
+        "objects {} ({})   ok {}   degraded {}   at risk {}   out of reach {}   LOST {}",
+        o.all,
+        size(o.bytes),
+        o.ok,
+        o.degraded,
+        o.at_risk,
+        o.unreachable,
+        o.lost,
+    ))?;
+    if health.open > 0 {
+        out.answer(&format!(
+            "{} left open by an earlier run: settled by the next put or rm",
+            count(health.open, "change was", "changes were")
+        ))?;
+    }
+    if health.waiting_for_deletion > 0 {
+        out.answer(&format!(
+            "{} for deletion",
+            count(health.waiting_for_deletion, "blob waits", "blobs wait")
+        ))?;
+    }
+    for finding in &health.catalog {
+        out.answer(&format!("catalog: {}", tame(finding)))?;
+    }
+    match next(health) {
+        Some(next) => out.answer(&format!("next:  {next}")),
+        None => Ok(()),
+    }
+}
+
+fn headline(health: &Health, context: &Context) -> String {
+    let can_lose = health.can_lose.unwrap_or(0);
+    let out = &context.out;
+    let providers = |number: u16| count(u64::from(number), "provider", "providers");
+    match health.state {
+        "lost" => format!(
+            "{}: {} cannot be read any more.",
+            out.strong("LOST", Paint::Bad),
+            count(health.objects.lost, "object", "objects"),
+        ),
+        "unreachable" => format!(
+            "{}, nothing lost: {} cannot be read until providers are back.",
+            out.strong("OUT OF REACH", Paint::Poor),
+            count(health.objects.unreachable, "object", "objects"),
+        ),
+        "degraded" => format!(
+            "{}, nothing lost. You can still lose {}{}.",
+            out.strong("DEGRADED", Paint::Poor),
+            if can_lose == 0 {
+                "no provider".to_owned()
+            } else {
+                format!(
+                    "{can_lose} more {}",
+                    if can_lose == 1 { "provider" } else { "providers" }
+                )
+            },
+            if can_lose < health.promised {
+                format!("; the policy promises {}", health.promised)
+            } else {
+                String::new()
+            },
+        ),
+        "empty" => format!("{}: nothing is stored yet.", out.strong("EMPTY", Paint::Good)),
+        _ => format!(
+            "{}: you can lose any {}.",
+            out.strong("OK", Paint::Good),
+            providers(can_lose)
+        ),
+    }
+}
+
+fn next(health: &Health) -> Option<String> {
+    let down = health.providers.iter().find(|member| member.state == "down");
+    let mendable = health.objects.degraded + health.objects.at_risk > 0;
+    match (health.state, down) {
+        (_, Some(member)) => Some(format!("raic provider test {}", member.name)),
+        ("lost", None) => Some("raic ls --health  names them".to_owned()),
+        ("degraded", None) if mendable => Some("raic repair".to_owned()),
+        ("empty", None) => Some("raic put FILE".to_owned()),
+        _ => None,
+    }
+}

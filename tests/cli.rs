@@ -1,0 +1,16 @@
+//! What a person sees: the built program, run in a home of its own.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[path = "cli/answers.rs"]
+mod answers;
+#[path = "cli/faults.rs"]
+mod faults;
+#[path = "cli/home.rs"]
+mod home;
+#[path = "cli/refused.rs"]
+mod refused;
+#[path = "cli/surface.rs"]
+mod surface;
+#[path = "cli/walks.rs"]
+mod walks;

@@ -1,0 +1,464 @@
+//! Bad input: each is refused with a code, a place or a remedy, in at most eight lines, and changes nothing.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::home::{CANARY, Home, ramp};
+
+/// What is wrong, how it is brought about, what is typed, and how it has to end.
+struct Case {
+    what: &'static str,
+    spoil: fn(&Home),
+    line: &'static [&'static str],
+    exit: i32,
+    code: &'static str,
+}
+
+const fn case(
+    what: &'static str,
+    spoil: fn(&Home),
+    line: &'static [&'static str],
+    exit: i32,
+    code: &'static str,
+) -> Case {
+    Case {
+        what,
+        spoil,
+        line,
+        exit,
+        code,
+    }
+}
+
+fn nothing(_: &Home) {}
+
+/// Replaces a part of the configuration.
+fn swap(home: &Home, from: &str, to: &str) {
+    home.reconfigure(|text| {
+        assert!(text.contains(from), "{from} is not in {text}");
+        text.replacen(from, to, 1)
+    });
+}
+
+fn append(home: &Home, lines: &str) {
+    home.reconfigure(|text| text + lines);
+}
+
+const LS: &[&str] = &["ls"];
+const CONFIG: &[Case] = &[
+    case("an unknown key", |h| swap(h, "region:", "regoin:"), LS, 2, "E0101"),
+    case("no YAML", |h| append(h, "\n\t- }{"), LS, 2, "E0102"),
+    case("a list for a number", |h| swap(h, "k: 4", "k: [4]"), LS, 2, "E0103"),
+    case("a number out of bounds", |h| swap(h, "k: 4", "k: 0"), LS, 2, "E0104"),
+    case(
+        "a key twice",
+        |h| swap(h, "version: 1", "version: 1\nversion: 1"),
+        LS,
+        2,
+        "E0105",
+    ),
+    case("no scheme", |h| swap(h, "    scheme: fs\n", ""), LS, 2, "E0106"),
+    case("no version", |h| swap(h, "version: 1\n", ""), LS, 2, "E0106"),
+    case(
+        "a version of the future",
+        |h| swap(h, "version: 1", "version: 9"),
+        LS,
+        2,
+        "E0118",
+    ),
+    case(
+        "a secret in the file",
+        |h| {
+            swap(
+                h,
+                "  disk1:\n",
+                "  cloud:\n    scheme: s3\n    options: { bucket: b, secret_access_key: canary-5f1d-secret }\n  disk1:\n",
+            );
+        },
+        LS,
+        2,
+        "E0107",
+    ),
+    case(
+        "a password in an address",
+        |h| {
+            swap(
+                h,
+                "  disk1:\n",
+                "  cloud:\n    scheme: s3\n    options: { bucket: b, endpoint: \"https://u:canary-5f1d-secret@h\" }\n  disk1:\n",
+            );
+        },
+        LS,
+        2,
+        "E0121",
+    ),
+    case(
+        "a scheme that isn't",
+        |h| swap(h, "scheme: fs", "scheme: fz"),
+        LS,
+        2,
+        "E0108",
+    ),
+    case("an option that isn't", |h| swap(h, "{ root:", "{ rot:"), LS, 2, "E0101"),
+    case(
+        "a policy for providers that aren't",
+        |h| append(h, "    providers: [disk1, disk9]\n"),
+        LS,
+        2,
+        "E0109",
+    ),
+    case("a policy over too few", |h| swap(h, "k: 4", "k: 7"), LS, 2, "E0116"),
+    case(
+        "a quorum too low",
+        |h| append(h, "    write_quorum: 3\n"),
+        LS,
+        2,
+        "E0116",
+    ),
+    case(
+        "no default policy",
+        |h| swap(h, "  default:", "  other:"),
+        LS,
+        2,
+        "E0106",
+    ),
+    case("a file that others can change", |h| mode(h, 0o666), LS, 2, "E0113"),
+    case(
+        "no configuration",
+        |h| std::fs::remove_file(h.config()).unwrap(),
+        LS,
+        2,
+        "E0114",
+    ),
+    case(
+        "a configuration that is a folder",
+        |h| {
+            std::fs::remove_file(h.config()).unwrap();
+            std::fs::create_dir(h.config()).unwrap();
+        },
+        LS,
+        2,
+        "E0115",
+    ),
+    case(
+        "a configuration that is named and missing",
+        nothing,
+        &["ls", "--config", "none.yaml"],
+        2,
+        "E0115",
+    ),
+    case(
+        "a key file that is none",
+        |h| std::fs::write(h.path(".config/raic/key"), CANARY).unwrap(),
+        LS,
+        12,
+        "E0601",
+    ),
+    case(
+        "no key file",
+        |h| std::fs::remove_file(h.path(".config/raic/key")).unwrap(),
+        LS,
+        12,
+        "E0119",
+    ),
+];
+
+fn mode(home: &Home, mode: u32) {
+    std::fs::set_permissions(home.config(), std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+const INPUT: &[Case] = &[
+    case("a file that isn't", nothing, &["put", "none"], 1, "E0206"),
+    case(
+        "a folder without -r",
+        |h| drop(h.file("d/x", b"x")),
+        &["put", "d"],
+        2,
+        "E0207",
+    ),
+    case("a name with ..", nothing, &["put", "f", "--name", "a/../b"], 2, "E0201"),
+    case("a name with //", nothing, &["put", "f", "--name", "a//b"], 2, "E0201"),
+    case(
+        "a name that begins with /",
+        nothing,
+        &["put", "f", "--name", "/a"],
+        2,
+        "E0201",
+    ),
+    case(
+        "a name with a control character",
+        nothing,
+        &["put", "f", "--name", "a\u{1b}[31mb"],
+        2,
+        "E0201",
+    ),
+    case(
+        "a policy that isn't",
+        nothing,
+        &["put", "f", "--policy", "gold"],
+        2,
+        "E0109",
+    ),
+    case("standard input without a name", nothing, &["put", "-"], 2, "E0001"),
+    case(
+        "several files and one name",
+        |h| drop(h.file("g", b"g")),
+        &["put", "f", "g", "--name", "n"],
+        2,
+        "E0001",
+    ),
+    case(
+        "two files of one name",
+        |h| drop(h.file("d/f", b"x")),
+        &["put", "f", "d/f", "p/"],
+        2,
+        "E0001",
+    ),
+    case(
+        "a rate that is none",
+        nothing,
+        &["put", "f", "--bwlimit", "fast"],
+        2,
+        "E0001",
+    ),
+    case("a rate of 0", nothing, &["put", "f", "--bwlimit", "0"], 2, "E0001"),
+    case("an object that isn't", nothing, &["get", "none"], 6, "E0203"),
+    case("an object that isn't, removed", nothing, &["rm", "none"], 6, "E0203"),
+    case(
+        "an object that isn't, looked at",
+        nothing,
+        &["stat", "none"],
+        6,
+        "E0203",
+    ),
+    case(
+        "a name to read that can't be",
+        nothing,
+        &["cat", "../etc/passwd"],
+        2,
+        "E0201",
+    ),
+    case(
+        "a range behind the end",
+        nothing,
+        &["cat", "x", "--range", "4-9"],
+        2,
+        "E0202",
+    ),
+    case(
+        "a range that ends before it begins",
+        nothing,
+        &["cat", "x", "--range", "9-4"],
+        2,
+        "E0001",
+    ),
+    case(
+        "a range that is none",
+        nothing,
+        &["cat", "x", "--range", "a-b"],
+        2,
+        "E0001",
+    ),
+    case(
+        "a target that is there",
+        |h| drop(h.file("x", b"mine")),
+        &["get", "x"],
+        2,
+        "E0208",
+    ),
+    case("a target below a file", nothing, &["get", "x", "-o", "f/x"], 1, "E0208"),
+    case(
+        "a provider to avoid that isn't",
+        nothing,
+        &["cat", "x", "--avoid", "disk9"],
+        2,
+        "E0109",
+    ),
+    case("an unknown verb", nothing, &["frobnicate"], 2, "E0001"),
+    case("an unknown flag", nothing, &["ls", "--frob"], 2, "E0001"),
+    case(
+        "a flag of another value",
+        nothing,
+        &["ls", "--sort", "colour"],
+        2,
+        "E0001",
+    ),
+    case("no argument", nothing, &["put"], 2, "E0001"),
+    case("removing everything", nothing, &["rm", "-r", ""], 2, "E0001"),
+    case(
+        "too few folders",
+        nothing,
+        &["init", "--force", "--providers", "2"],
+        2,
+        "E0001",
+    ),
+    case(
+        "a provider that is there already",
+        nothing,
+        &["provider", "add", "disk1", "fs", "root=r"],
+        2,
+        "E0120",
+    ),
+    case(
+        "a provider of an unknown scheme",
+        nothing,
+        &["provider", "add", "n", "fz", "root=r"],
+        2,
+        "E0108",
+    ),
+    case(
+        "a provider with an unknown option",
+        nothing,
+        &["provider", "add", "n", "fs", "rot=r"],
+        2,
+        "E0101",
+    ),
+    case(
+        "an option without a value",
+        nothing,
+        &["provider", "add", "n", "fs", "root"],
+        2,
+        "E0001",
+    ),
+    case(
+        "a secret on the command line",
+        nothing,
+        &["provider", "add", "n", "s3", "secret_access_key=canary-5f1d-secret"],
+        2,
+        "E0107",
+    ),
+    case(
+        "a provider to test that isn't",
+        nothing,
+        &["provider", "test", "none"],
+        2,
+        "E0109",
+    ),
+    case(
+        "a provider to remove that isn't",
+        nothing,
+        &["provider", "remove", "none"],
+        2,
+        "E0109",
+    ),
+    case(
+        "a scheme that isn't",
+        nothing,
+        &["provider", "schemes", "fz"],
+        2,
+        "E0108",
+    ),
+    case("a key over a key", nothing, &["key", "export", "--to", "f"], 2, "E0602"),
+    case(
+        "a key to import that is none",
+        |h| drop(h.file("f", b"no key")),
+        &["key", "import", "f"],
+        12,
+        "E0601",
+    ),
+    case("an error code that isn't", nothing, &["help", "E9999"], 2, "E0001"),
+    case(
+        "a catalog that is none",
+        |h| {
+            std::fs::write(h.path(".local/state/raic/catalog.db"), ramp(9000)).unwrap();
+            drop(std::fs::remove_file(h.path(".local/state/raic/catalog.db-wal")));
+        },
+        LS,
+        1,
+        "E0502",
+    ),
+];
+
+#[test]
+fn forty_and_more_bad_inputs_are_refused_well_and_change_nothing() {
+    assert!(CONFIG.len() + INPUT.len() >= 40);
+    let mut wrong = Vec::new();
+    for case in CONFIG.iter().chain(INPUT) {
+        let home = Home::begun();
+        home.file("f", &ramp(300));
+        home.raic_fed(&["put", "-", "x"], b"abc").ends(0);
+        (case.spoil)(&home);
+        let before = home.contents();
+        let run = home.raic(case.line);
+        let mut faults = Vec::new();
+        if run.code != case.exit {
+            faults.push(format!("ends with {}", run.code));
+        }
+        if !run.err.starts_with(&format!("error[{}]: ", case.code)) {
+            faults.push(format!("is not {}", case.code));
+        }
+        if run.err.lines().count() > 8 || run.err.lines().count() < 2 {
+            faults.push("has the wrong length".to_owned());
+        }
+        for never in ["panicked", "RUST_BACKTRACE", CANARY, "\u{1b}"] {
+            if run.err.contains(never) || run.out.contains(never) {
+                faults.push(format!("says {never:?}"));
+            }
+        }
+        let after = home.contents();
+        let changed: Vec<_> = after
+            .iter()
+            .filter(|file| !before.contains(file))
+            .map(|(path, _)| path)
+            .collect();
+        if !changed.is_empty() || after.len() != before.len() {
+            faults.push(format!("changed {changed:?}"));
+        }
+        if !faults.is_empty() {
+            wrong.push(format!("{} {}\n{}{}", case.what, faults.join(", "), run.out, run.err));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_missing_secret_takes_out_one_provider_and_shows_no_other() {
+    let home = Home::begun();
+    swap(
+        &home,
+        "  disk1:\n",
+        "  cloud:\n    scheme: s3\n    options: { bucket: b, region: auto, endpoint: \"http://127.0.0.1:9\", access_key_id: { env: CLOUD_ID }, secret_access_key: { env: CLOUD_KEY } }\n    operator: o\n  disk1:\n",
+    );
+    let run = home.raic_with(&["put", "none-here", "x"], &[("CLOUD_ID", "id")]);
+    assert_eq!(run.code, 1, "{}", run.err);
+    let run = home.raic_with(&["status", "-vv"], &[("CLOUD_ID", "id"), ("CLOUD_KEY", CANARY)]);
+    assert!(
+        !run.err.contains(CANARY) && !run.out.contains(CANARY),
+        "{} {}",
+        run.out,
+        run.err
+    );
+    home.file("f", &ramp(10_000));
+    let run = home.raic_with(&["put", "f", "-vv"], &[("CLOUD_ID", "id"), ("CLOUD_KEY", CANARY)]);
+    assert!(
+        !run.err.contains(CANARY) && !run.out.contains(CANARY),
+        "{} {}",
+        run.out,
+        run.err
+    );
+    for (path, bytes) in home.contents() {
+        let found = bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes());
+        assert!(!found, "the secret is in {}", path.display());
+    }
+}
+
+#[test]
+fn two_who_write_at_once_are_told_apart() {
+    let home = Home::begun();
+    let mut command = home.command(&["put", "-", "x"]);
+    let mut first = command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let lock = home.path(".local/state/raic/writer.lock");
+    while std::fs::read(&lock).map_or(true, |text| text != format!("{}\n", first.id()).into_bytes()) {
+        std::thread::yield_now();
+    }
+    home.file("f", b"f");
+    let second = home.raic(&["put", "f"]).ends(1);
+    assert!(second.err.starts_with("error[E0507]: "), "{}", second.err);
+    assert!(second.err.contains(&first.id().to_string()), "{}", second.err);
+    home.raic(&["ls"]).ends(0);
+    drop(first.stdin.take());
+    assert!(first.wait().unwrap().success());
+}
