@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::Store;
 use super::draft::Layout;
 use super::error::StoreError;
-use super::send::{Progress, Rule};
+use super::send::{Progress, Rule, departing};
 use super::weave::weave_empty;
-use crate::catalog::record::{Condition, Extent, Fragment, FragmentState, Intent};
+use crate::catalog::record::{Condition, Extent, Intent};
 use crate::cloud_set::policy::{Policy, Prefer};
 use crate::entropy::random;
 use crate::fragment::id::{ExtentId, Generation, Kind};
@@ -38,21 +38,12 @@ impl Store {
         let extent = self.void_extent(&root);
         let seats = self.seats(&policy, extent.id)?;
         let copies: Vec<u64> = seats.iter().map(|_| self.entropy.number()).collect();
-        let fragments = (0..)
-            .zip(seats.iter().zip(&copies))
-            .map(|(index, (cloud, copy))| Fragment {
-                extent: extent.id,
-                index,
-                copy: *copy,
-                provider: cloud.member.id,
-                state: FragmentState::Sent,
-            });
         self.catalog
             .intend(Intent {
                 name: owed.name,
                 policy: owed.policy,
                 condition: Condition::Any,
-                fragments: fragments.collect(),
+                fragments: departing(extent.id, &seats, &copies),
                 extent: extent.clone(),
             })
             .await?;

@@ -12,7 +12,7 @@ use super::draft::{Ahead, Draft, Layout};
 use super::error::StoreError;
 use super::manifest::{Listed, manifest_payloads};
 use super::name;
-use super::send::{Progress, Rule, Sent};
+use super::send::{Progress, Rule, Sent, departing};
 use super::weave::{WeaveError, weave};
 use crate::catalog::record::{Commit, Committed, Condition, Extent, Fragment, FragmentState, Intent, Place, Version};
 use crate::cipher::SEAL_LEN;
@@ -366,17 +366,8 @@ impl Writing {
     }
 
     fn intent(&self, extent: Extent, seats: &[Arc<Cloud>], copies: &[u64]) -> Intent {
-        let fragments = (0..)
-            .zip(seats.iter().zip(copies))
-            .map(|(index, (cloud, copy))| Fragment {
-                extent: extent.id,
-                index,
-                copy: *copy,
-                provider: cloud.member.id,
-                state: FragmentState::Sent,
-            });
         Intent {
-            fragments: fragments.collect(),
+            fragments: departing(extent.id, seats, copies),
             name: self.put.name.clone(),
             policy: self.put.policy.name.clone(),
             condition: self.put.condition,

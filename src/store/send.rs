@@ -16,6 +16,7 @@ use super::weave::{Woven, header};
 use crate::catalog::record::{Extent, Fragment, FragmentState, MemberState};
 use crate::cloud_set::domain::DomainKind;
 use crate::cloud_set::policy::Policy;
+use crate::fragment::id::ExtentId;
 use crate::fragment::secret::Keys;
 use crate::placement::{acknowledged, choose};
 use crate::provider::{Class, ProviderError, Stored};
@@ -66,6 +67,18 @@ impl Progress for Silent {
     fn end(&self, _: &str, _: u64, _: Result<(), &ProviderError>) {}
 }
 
+/// The rows of an extent's fragments before they leave: fragment i to seat i.
+pub(crate) fn departing(extent: ExtentId, seats: &[Arc<Cloud>], copies: &[u64]) -> Vec<Fragment> {
+    let fragment = |(index, (cloud, copy)): (u16, (&Arc<Cloud>, &u64))| Fragment {
+        extent,
+        index,
+        copy: *copy,
+        provider: cloud.member.id,
+        state: FragmentState::Sent,
+    };
+    (0..).zip(seats.iter().zip(copies)).map(fragment).collect()
+}
+
 /// The blob key of one fragment of an extent.
 #[must_use]
 pub fn blob_key(keys: &Keys, extent: &Extent, index: u16, copy: u64) -> String {
@@ -74,11 +87,7 @@ pub fn blob_key(keys: &Keys, extent: &Extent, index: u16, copy: u64) -> String {
 
 impl Store {
     /// Seats for the n fragments of a new extent, by the policy's placement.
-    pub(crate) fn seats(
-        &self,
-        policy: &Policy,
-        extent: crate::fragment::id::ExtentId,
-    ) -> Result<Vec<Arc<Cloud>>, StoreError> {
+    pub(crate) fn seats(&self, policy: &Policy, extent: ExtentId) -> Result<Vec<Arc<Cloud>>, StoreError> {
         let clouds = self.clouds();
         let candidates = clouds.candidates(policy.providers.as_deref());
         let seats =
