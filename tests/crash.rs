@@ -1,5 +1,7 @@
 //! A process that dies at any of its calls to any provider leaves the old or the new version, never a mix, and the next one tidies up.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -107,7 +109,10 @@ async fn orphans(set: &Set, store: &Arc<Store>) -> Vec<String> {
             held.extend(live.map(|f| (f.extent, f.index, f.copy)));
         }
     }
-    let keys = set.fragments().into_iter().flat_map(|blobs| blobs.into_keys());
+    let keys = set
+        .fragments()
+        .into_iter()
+        .flat_map(std::collections::BTreeMap::into_keys);
     keys.filter(|key| {
         let (_, token) = open_key(&Set::keys(), key).expect("only blobs of this set");
         let stays = matches!(token.kind, Kind::Epoch | Kind::Tombstone | Kind::Void);

@@ -88,7 +88,7 @@ async fn a_thousand_damages_of_up_to_m_fragments_are_noticed_read_around_and_men
         let mut spoilt = Vec::new();
         for index in [first, (first + 1 + u16::try_from(dice.number() % 5).unwrap()) % 6]
             .into_iter()
-            .take(1 + usize::from(dice.number() % 2 == 0))
+            .take(1 + usize::from(dice.number().is_multiple_of(2)))
         {
             let (provider, key) = &keys[&(piece.extent.id, index)];
             let body = set.memories[*provider].steal(key).unwrap();

@@ -2,6 +2,8 @@
 //!
 //! The servers are this file's own, started and stopped through `RAIC_CLOUD_TOOL`; `fixtures/test` runs it.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::collections::BTreeMap;

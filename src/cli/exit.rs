@@ -111,6 +111,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table, a line or two a row")]
     fn each_kind_of_failure_has_its_number() {
         let name = || "a".to_owned();
         let cases: Vec<(StoreError, u8)> = vec![

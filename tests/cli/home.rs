@@ -138,7 +138,8 @@ impl Home {
         // A database's shared memory is not content, nor is a log without anything in it.
         files.retain(|(path, bytes)| {
             let name = path.to_string_lossy();
-            !(name.ends_with("-shm") || name.ends_with("-wal") && bytes.is_empty())
+            let passing = name.ends_with("-shm") || (name.ends_with("-wal") && bytes.is_empty());
+            !passing
         });
         files.sort();
         files

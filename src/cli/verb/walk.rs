@@ -204,7 +204,7 @@ mod tests {
 
     fn planned(line: &[&str], folder: &Path) -> Vec<String> {
         let line = ["raic", "put"].into_iter().chain(line.iter().copied());
-        let line: Vec<String> = line.map(|word| word.replace("@", folder.to_str().unwrap())).collect();
+        let line: Vec<String> = line.map(|word| word.replace('@', folder.to_str().unwrap())).collect();
         let crate::cli::args::Verb::Put(args) = crate::cli::args::Line::try_parse_from(line).unwrap().verb else {
             panic!()
         };
