@@ -218,6 +218,7 @@ async fn store(kind: &str, folder: &Path) -> Arc<Store> {
         keys,
         catalog: Arc::new(catalog) as Arc<dyn Catalog>,
         providers: providers.collect(),
+        policies: Vec::new(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         settings: Settings {

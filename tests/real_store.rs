@@ -96,6 +96,7 @@ impl Servers {
             keys: Set::keys(),
             catalog: Arc::new(catalog) as Arc<dyn Catalog>,
             providers: SERVERS.iter().map(|server| self.configured(server)).collect(),
+            policies: Vec::new(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             settings: Settings {

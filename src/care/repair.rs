@@ -198,6 +198,7 @@ async fn look(
 pub async fn repair(store: &Arc<Store>, object: &str, progress: &Arc<dyn Progress>) -> Result<Repaired, StoreError> {
     store.begin_writing().await?;
     let before = check(store, object, true, progress).await?;
+    let policy = store.head(object).await?.policy;
     let mut repaired = Repaired {
         rebuilt: Vec::new(),
         unplaced: Vec::new(),
@@ -213,7 +214,7 @@ pub async fn repair(store: &Arc<Store>, object: &str, progress: &Arc<dyn Progres
         if checked.sound() < checked.piece.extent.shape.k && checked.piece.extent.kind != Kind::Tombstone {
             repaired.hopeless.push(ordinal);
         }
-        let source = Source::new(object, ordinal, checked.piece.clone());
+        let source = Source::new(object, &policy, ordinal, checked.piece.clone());
         match store.rebuild(&source, &missing, progress).await {
             Ok(rebuilt) => {
                 repaired.hopeless.retain(|hopeless| *hopeless != ordinal);

@@ -79,7 +79,8 @@ impl Session {
         };
         let catalog = catalog(&state, keys.set(), purpose, context)?;
         let providers = providers(&config, context, skip);
-        let store = store(keys, catalog, providers).await?;
+        let policies = config.set.policies.values().cloned().collect();
+        let store = store(keys, catalog, providers, policies).await?;
         Ok(Session {
             config,
             store,
@@ -134,11 +135,13 @@ pub(crate) async fn store(
     keys: Keys,
     catalog: Arc<dyn Catalog>,
     providers: Vec<Configured>,
+    policies: Vec<Policy>,
 ) -> Result<Arc<Store>, Failure> {
     let ground = Ground {
         keys,
         catalog,
         providers,
+        policies,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         settings: Settings::default(),

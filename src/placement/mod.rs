@@ -12,6 +12,7 @@
 
 mod constraint;
 mod flow;
+mod refill;
 mod room;
 mod score;
 mod search;
@@ -20,6 +21,7 @@ use crate::cloud_set::domain::Domains;
 use crate::fragment::id::ProviderId;
 
 pub use constraint::{Limits, PlacementError, acknowledged, feasible};
+pub use refill::refill;
 pub use search::{SPARES, Seats, Window, choose, order, window};
 
 /// A provider as placement sees it.

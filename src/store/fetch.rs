@@ -60,6 +60,8 @@ pub(crate) struct Source {
     pub(crate) ordinal: usize,
     /// The extent and its fragments.
     pub(crate) piece: Piece,
+    /// The policy of the object, by name: whoever rebuilds keeps its spread.
+    pub(crate) policy: String,
     /// Providers not to be asked, by name.
     pub(crate) avoid: Arc<[String]>,
     /// The open generation that the extent belongs to, while it is being adopted: no version holds it yet.
@@ -68,9 +70,10 @@ pub(crate) struct Source {
 
 impl Source {
     /// Reading from one extent of an object.
-    pub(crate) fn new(name: &str, ordinal: usize, piece: Piece) -> Source {
+    pub(crate) fn new(name: &str, policy: &str, ordinal: usize, piece: Piece) -> Source {
         Source {
             name: name.to_owned(),
+            policy: policy.to_owned(),
             ordinal,
             piece,
             avoid: Arc::default(),

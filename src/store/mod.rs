@@ -37,6 +37,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::cloud_set::policy::Policy;
 use crate::entropy::Entropy;
 use crate::fragment::secret::Keys;
 use clouds::{Clouds, Configured};
@@ -81,6 +82,8 @@ pub struct Ground {
     pub catalog: Arc<dyn Catalog>,
     /// The providers of the configuration.
     pub providers: Vec<Configured>,
+    /// The policies of the configuration: what repair and moves have to keep.
+    pub policies: Vec<Policy>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Ids, salts and copy numbers.
@@ -95,6 +98,7 @@ pub struct Store {
     keys: Keys,
     catalog: Arc<dyn Catalog>,
     configured: Vec<Configured>,
+    policies: Vec<Policy>,
     clouds: std::sync::RwLock<Clouds>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -116,6 +120,7 @@ impl Store {
             keys,
             catalog,
             providers,
+            policies,
             clock,
             entropy,
             settings,
@@ -127,6 +132,7 @@ impl Store {
             memory: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
             clouds: std::sync::RwLock::new(clouds),
             configured: providers,
+            policies,
             pool: Pool::default(),
             writer: OnceCell::new(),
             begun: OnceCell::new(),
@@ -157,6 +163,12 @@ impl Store {
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// The policy of this name, if the configuration still has it.
+    #[must_use]
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.name == name)
     }
 
     /// Where ids and copy numbers come from.

@@ -197,6 +197,7 @@ impl Reader {
         let (store, progress) = (self.store.clone(), self.progress.0.clone());
         let source = Source {
             name: self.version.name.clone(),
+            policy: self.version.policy.clone(),
             ordinal: step.ordinal,
             piece: step.piece,
             avoid: self.avoid.clone(),

@@ -5,7 +5,7 @@
 //! catalog: sent (durable) ─▶ the provider confirms ─▶ sound; every other copy of the index is doomed
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,13 +19,14 @@ use super::send::{Progress, deliver};
 use super::slab::Pool;
 use super::weave::header;
 use crate::catalog::CatalogError;
-use crate::catalog::record::{Extent, Fragment, FragmentState, Intent, OpenGeneration, Piece};
+use crate::catalog::record::{Extent, Fragment, FragmentState, Intent, OpenGeneration};
 use crate::codec::Code;
 use crate::fragment::header::Header;
+use crate::fragment::id::ProviderId;
 use crate::fragment::owner::Owner;
 use crate::fragment::secret::Keys;
 use crate::fragment::tag::FrameKeys;
-use crate::placement::order;
+use crate::placement::refill;
 use crate::provider::ProviderError;
 
 /// What a rebuild did.
@@ -63,7 +64,8 @@ impl Store {
             notes,
             ..Rebuilt::default()
         };
-        for index in missing {
+        let mut refused = BTreeSet::new();
+        for (at, index) in missing.iter().enumerate() {
             let body = Regrowth {
                 keys: self.keys.clone(),
                 pool: self.pool.clone(),
@@ -78,7 +80,9 @@ impl Store {
                 name: source.name.clone(),
                 what,
             })?;
-            let seated = self.seat(&mut source, *index, frames, &owner, progress).await?;
+            let seated = self
+                .seat(&mut source, &missing[at..], &mut refused, &frames, &owner, progress)
+                .await?;
             match seated {
                 Ok(placed) => rebuilt.fragments.push(placed),
                 Err(causes) => {
@@ -141,45 +145,40 @@ impl Store {
         })
     }
 
-    /// Finds a provider for a rebuilt fragment and hands it over: the inner error is what those said that would not take it.
+    /// Finds a provider for the first of the fragments that are `missing` and hands it over: the inner error is what those said that would
+    /// not take it. They aren't asked again for the others of the extent.
     async fn seat(
         &self,
         source: &mut Source,
-        index: u16,
-        frames: Frames,
+        missing: &[u16],
+        refused: &mut BTreeSet<ProviderId>,
+        frames: &Frames,
         owner: &Owner,
         progress: &Arc<dyn Progress>,
     ) -> Result<Result<(Fragment, String), Vec<ProviderError>>, StoreError> {
         let mut causes = Vec::new();
         let adopting = source.adopting.clone();
-        let piece = &mut source.piece;
-        for cloud in self.free_seats(piece) {
+        let extent = source.piece.extent.clone();
+        while let Some(cloud) = self.free_seat(source, missing, refused) {
             let copy = self.entropy.number();
             let fragment = Fragment {
-                extent: piece.extent.id,
-                index,
+                extent: extent.id,
+                index: missing[0],
                 copy,
                 provider: cloud.member.id,
                 state: FragmentState::Sent,
             };
-            if !self.begin(adopting.as_deref(), &piece.extent, fragment).await? {
-                return Ok(Err(causes));
+            if !self.begin(adopting.as_deref(), &extent, fragment).await? {
+                break;
             }
-            let head = header(&piece.extent, index, copy);
+            let head = header(&extent, fragment.index, copy);
             let bytes = head.encode(&self.keys, owner);
             let bytes = bytes.map_err(|error| StoreError::Inconsistent {
-                name: piece.extent.id.to_string(),
+                name: extent.id.to_string(),
                 what: error.to_string(),
             })?;
-            match deliver(
-                &cloud,
-                &self.keys,
-                &head.key(&self.keys),
-                frames.with(&bytes),
-                progress.as_ref(),
-            )
-            .await
-            {
+            let key = head.key(&self.keys);
+            match deliver(&cloud, &self.keys, &key, frames.with(&bytes), progress.as_ref()).await {
                 Ok(()) => {
                     let fragment = Fragment {
                         state: FragmentState::Sound,
@@ -188,10 +187,13 @@ impl Store {
                     if adopting.is_none() {
                         self.catalog.finish_move(fragment, self.doom_at()).await?;
                     }
-                    piece.fragments.push(fragment);
+                    source.piece.fragments.push(fragment);
                     return Ok(Ok((fragment, cloud.member.name.clone())));
                 }
-                Err(error) => causes.push(error),
+                Err(error) => {
+                    refused.insert(cloud.member.id);
+                    causes.push(error);
+                }
             }
         }
         Ok(Err(causes))
@@ -223,21 +225,25 @@ impl Store {
         }
     }
 
-    /// Members that may take another fragment of this extent, best first: writable, without an index of it.
-    fn free_seats(&self, piece: &Piece) -> Vec<Arc<Cloud>> {
-        let clouds = self.clouds();
-        let candidates = clouds.candidates(None);
-        let taken = |id| {
-            piece
-                .fragments
-                .iter()
-                .any(|f| f.provider == id && f.state == FragmentState::Sound)
-        };
-        let ordered = order(piece.extent.id, &candidates)
-            .into_iter()
-            .map(|at| &candidates[at]);
-        let free = ordered.filter(|candidate| candidate.writable && !taken(candidate.id));
-        free.filter_map(|candidate| clouds.get(candidate.id).cloned()).collect()
+    /// The member that is to hold the first of the fragments that are `missing`, if there is one that the policy lets.
+    fn free_seat(&self, source: &Source, missing: &[u16], refused: &BTreeSet<ProviderId>) -> Option<Arc<Cloud>> {
+        let (clouds, extent) = (self.clouds(), &source.piece.extent);
+        let policy = self.policy(&source.policy);
+        let mut candidates = clouds.candidates(policy.and_then(|policy| policy.providers.as_deref()));
+        for candidate in &mut candidates {
+            candidate.writable &= !refused.contains(&candidate.id);
+        }
+        let fragments = source.piece.fragments.iter();
+        let held: Vec<ProviderId> = fragments
+            .filter(|f| f.state != FragmentState::Missing && !missing.contains(&f.index))
+            .map(|f| f.provider)
+            .collect();
+        let none = BTreeMap::new();
+        let spread = policy.map_or(&none, |policy| &policy.spread);
+        let seats = refill(extent.id, extent.shape.n, spread, &candidates, &held, missing);
+        let seats = seats.inspect_err(|error| tracing::warn!("{}: no seats: {error}", source.name));
+        let (_, at) = seats.ok()?.into_iter().find(|(index, _)| *index == missing[0])?;
+        clouds.get(candidates[at].id).cloned()
     }
 }
 

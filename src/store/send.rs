@@ -181,6 +181,12 @@ impl Rule {
         }
     }
 
+    /// At least `quorum` fragments, and k without the fullest domain of each kind that `spread` names.
+    #[must_use]
+    pub fn new(k: u16, quorum: u16, spread: BTreeMap<DomainKind, u16>) -> Rule {
+        Rule { k, quorum, spread }
+    }
+
     fn holds(&self, now: &[Seat], seats: &[Arc<Cloud>]) -> bool {
         let confirmed = now.iter().zip(seats).filter(|(seat, _)| **seat == Seat::Confirmed);
         let domains: Vec<_> = confirmed.map(|(_, cloud)| &cloud.domains).collect();

@@ -19,7 +19,6 @@ use super::send::{Progress, Rule, Silent, blob_key};
 use crate::catalog::record::{
     Commit, Committed, Extent, Fragment, FragmentState, OpenGeneration, Piece, Place, Version,
 };
-use crate::cloud_set::policy::{Policy, Prefer};
 use crate::fragment::id::{ExtentId, Kind};
 use crate::fragment::manifest::Manifest;
 use crate::fragment::owner::Owner;
@@ -202,7 +201,7 @@ impl Store {
             .filter(|f| f.state != FragmentState::Sound)
             .map(|f| f.index)
             .collect();
-        let rule = Rule::of(&counts_of(&survey.extent));
+        let rule = self.rule_of(open, &survey.extent);
         let clouds = self.clouds();
         let holds = |fragments: &[Fragment]| {
             rule.holds_on(
@@ -222,6 +221,12 @@ impl Store {
             }
         }
         Ok(holds(&survey.fragments))
+    }
+
+    /// What has to hold of an extent before its version counts: its own numbers, and the spread of its policy if that still stands.
+    fn rule_of(&self, open: &OpenGeneration, extent: &Extent) -> Rule {
+        let spread = self.policy(&open.policy).map(|policy| policy.spread.clone());
+        Rule::new(extent.shape.k, extent.quorum, spread.unwrap_or_default())
     }
 
     /// The commit that the interrupted put was about to make, out of what its root says.
@@ -344,6 +349,7 @@ fn source_of(open: &OpenGeneration, survey: &Survey) -> Source {
     };
     Source {
         name: open.name.clone(),
+        policy: open.policy.clone(),
         ordinal: 0,
         piece,
         avoid: Arc::default(),
@@ -361,21 +367,5 @@ fn version_of(open: &OpenGeneration, root: &Extent, owner: &Owner, digest: [u8; 
         modified: owner.modified.unwrap_or(0),
         policy: open.policy.clone(),
         digest,
-    }
-}
-
-/// The counts of an extent as a policy without domains: what is known of a rule when the policy may be gone.
-fn counts_of(extent: &Extent) -> Policy {
-    Policy {
-        name: String::new(),
-        k: extent.shape.k,
-        m: extent.shape.n - extent.shape.k,
-        spread: std::collections::BTreeMap::new(),
-        quorum: extent.quorum,
-        sealed: extent.sealed,
-        prefer: Prefer::Latency,
-        providers: None,
-        chunk_len: extent.shape.chunk_len,
-        fragment_len: 1 << 20,
     }
 }

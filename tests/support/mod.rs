@@ -12,7 +12,7 @@ use raic::catalog::Catalog;
 use raic::catalog::record::{Condition, MemberState};
 use raic::catalog::sqlite::SqliteCatalog;
 use raic::clock::FixedClock;
-use raic::cloud_set::domain::Domains;
+use raic::cloud_set::domain::{DomainKind, Domains};
 use raic::cloud_set::policy::{Policy, Prefer};
 use raic::entropy::SeededEntropy;
 use raic::fragment::secret::{Keys, SetSecret};
@@ -32,6 +32,10 @@ pub(crate) struct Set {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) settings: Settings,
+    /// The policies of the configuration of stores that are opened from now on.
+    pub(crate) policies: Vec<Policy>,
+    /// The operator of each provider of such stores; none if it has none here.
+    pub(crate) operators: Vec<&'static str>,
     seed: u64,
 }
 
@@ -52,6 +56,8 @@ impl Set {
             catalog: Arc::new(catalog),
             clock: Arc::new(FixedClock::at(1_700_000_000_000_000_000)),
             settings: Settings::default(),
+            policies: Vec::new(),
+            operators: Vec::new(),
             seed,
         }
     }
@@ -70,7 +76,11 @@ impl Set {
         self.seed += 1000;
         let configured = self.faulty.iter().enumerate().map(|(i, provider)| Configured {
             name: format!("p{i}"),
-            domains: Domains::default(),
+            domains: self
+                .operators
+                .get(i)
+                .map(|name| Domains([(DomainKind::Operator, (*name).to_owned())].into()))
+                .unwrap_or_default(),
             weight: 1.0,
             state: MemberState::Active,
             provider: Arc::new(cut::Cut {
@@ -82,6 +92,7 @@ impl Set {
             keys: Set::keys(),
             catalog: self.catalog.clone(),
             providers: configured.collect(),
+            policies: self.policies.clone(),
             clock: self.clock.clone(),
             entropy: Arc::new(SeededEntropy::new(self.seed)),
             settings: self.settings.clone(),
