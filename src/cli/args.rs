@@ -114,6 +114,8 @@ pub(crate) enum Verb {
     /// Add, list, test and remove providers
     #[command(subcommand)]
     Provider(Provider),
+    /// Show what services bill, and who says so
+    Prices(Prices),
     /// Show and check the configuration
     #[command(subcommand)]
     Config(Config),
@@ -364,6 +366,16 @@ pub(crate) struct ProviderRemove {
     /// Don't ask
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prices {
+    /// Services of the price catalog, shown with each figure's source; without it, an overview of all
+    #[arg(value_name = "SERVICE")]
+    pub(crate) ids: Vec<String>,
+    /// Figures of your own, instead of prices.yaml beside the configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

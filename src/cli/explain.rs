@@ -293,6 +293,11 @@ const CODES: &[(&str, &str, &str)] = &[
         "One of its steps did not do what it should: please report it with the output of raic -vv demo.",
     ),
     (
+        "E0801",
+        "the price catalog cannot be used",
+        "The error tells file, line and column; docs/prices.md tells how a file of your own is written.",
+    ),
+    (
         "E0901",
         "a fault of ours",
         "Please report it. What was stored before is not touched.",

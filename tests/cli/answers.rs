@@ -75,6 +75,8 @@ fn every_answer_in_json_is_what_its_schema_says() {
         "raic.provider.test/1",
     );
     assert_eq!(test["tests"][0]["works"], true);
+    let prices = document(&home.raic(&["prices", "--json"]).ends(0), "raic.prices/1");
+    assert_eq!(prices["services"].as_array().unwrap().len(), 25);
     document(&home.raic(&["version", "--json"]).ends(0), "raic.version/1");
     document(
         &home.raic(&["key", "export", "--to", "sheet", "--json"]).ends(0),

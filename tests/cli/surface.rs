@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::home::{Home, ramp};
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "init",
     "demo",
     "put",
@@ -18,6 +18,7 @@ const VERBS: [&str; 19] = [
     "du",
     "status",
     "repair",
+    "prices",
     "provider",
     "config",
     "key",

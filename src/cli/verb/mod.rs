@@ -9,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod ls;
 mod names;
+pub(crate) mod prices;
 pub(crate) mod provider;
 pub(crate) mod put;
 pub(crate) mod repair;
@@ -40,6 +41,7 @@ macro_rules! documents {
             $crate::cli::verb::key::KeyPlace,
             $crate::cli::verb::ls::Listing,
             $crate::cli::verb::ls::Sums,
+            $crate::cli::verb::prices::PriceSheet,
             $crate::cli::verb::provider::Providers,
             $crate::cli::verb::provider::Schemes,
             $crate::cli::verb::provider::Tests,
@@ -69,6 +71,7 @@ pub(crate) async fn run(verb: Verb, context: &Arc<Context>) -> Result<Exit, Fail
         Verb::Rm(args) => rm::run(&args, context).await,
         Verb::Status(args) => status::run(&args, context).await,
         Verb::Repair(args) => repair::run(&args, context).await,
+        Verb::Prices(args) => prices::run(&args, context),
         Verb::Provider(noun) => provider::run(&noun, context).await,
         Verb::Config(noun) => config::run(&noun, context),
         Verb::Key(noun) => key::run(&noun, context),

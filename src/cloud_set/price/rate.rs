@@ -1,4 +1,4 @@
-//! What a provider bills, as an owner copies it from a price list: an amount per volume or per number of requests.
+//! Amounts of money, and prices as an owner copies them from a list: an amount per volume or per number of requests.
 //!
 //! ```text
 //! 6.00/TB-month    storage          10.00/TB    transfer          0.40/10k    requests          0    free
@@ -8,59 +8,104 @@
 //! TiB 2^40, as the price list says.
 
 use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
 use std::str::FromStr;
 
-use super::quantity::{Decimal, MAX_FRACTION, QuantityError, Size};
+use super::super::quantity::{Decimal, MAX_FRACTION, QuantityError};
 
-/// What a provider's use costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cost {
-    /// The prices of this entry of the price catalog.
-    Catalog(String),
-    /// Prices written by hand.
-    ByHand(PriceList),
-}
-
-/// Prices written by hand; one that is `None` is not known, which is not the same as free.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PriceList {
-    /// Bytes kept for a month.
-    pub storage: Option<StoragePrice>,
-    /// Bytes read out of the provider.
-    pub egress: Option<TransferPrice>,
-    /// Bytes read, where reading itself is billed beside egress.
-    pub retrieval: Option<TransferPrice>,
-    /// Writing requests.
-    pub put: Option<RequestPrice>,
-    /// Reading requests.
-    pub get: Option<RequestPrice>,
-    /// Days that a blob is billed for at least.
-    pub min_days: Option<u16>,
-    /// The size that a smaller blob is billed as.
-    pub min_object: Option<Size>,
-}
-
-/// An amount of money in billionths of the owner's currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Money(u64);
+/// An amount of money in billionths of a currency. Sums stop at the largest amount there is instead of wrapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(u128);
 
 impl Money {
+    /// Nothing.
+    pub const ZERO: Money = Money(0);
+
     const BILLIONTHS: u64 = 1_000_000_000;
 
-    /// The amount for arithmetic: exact below 9 million.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "amounts are bounded far below 2^53 billionths"
-    )]
-    fn amount(self) -> f64 {
+    /// So many billionths.
+    #[must_use]
+    pub fn billionths(billionths: u128) -> Money {
+        Money(billionths)
+    }
+
+    /// The amount in hundredths, halves up.
+    #[must_use]
+    pub fn cents(self) -> u128 {
+        share(self.0, 1, u128::from(Money::BILLIONTHS) / 100)
+    }
+
+    /// The amount for arithmetic that isn't billed: exact below 9 million.
+    #[expect(clippy::cast_precision_loss, reason = "16 digits are enough for a chart")]
+    #[must_use]
+    pub fn amount(self) -> f64 {
         self.0 as f64 / Money::BILLIONTHS as f64
+    }
+
+    /// This times `count` / `of`, rounded to the nearest billionth.
+    ///
+    /// # Panics
+    ///
+    /// If `of` is 0.
+    #[must_use]
+    pub fn times(self, count: u64, of: u64) -> Money {
+        Money(share(self.0, u128::from(count), u128::from(of)))
+    }
+
+    /// This less `other`, not below nothing.
+    #[must_use]
+    pub fn less(self, other: Money) -> Money {
+        Money(self.0.saturating_sub(other.0))
     }
 }
 
+/// `value` × `count` / `of`, to the nearest, halves up.
+fn share(value: u128, count: u128, of: u128) -> u128 {
+    value.saturating_mul(count).saturating_add(of / 2) / of
+}
+
+impl Add for Money {
+    type Output = Money;
+
+    fn add(self, other: Money) -> Money {
+        Money(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Money {
+    fn add_assign(&mut self, other: Money) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Money>>(amounts: I) -> Money {
+        amounts.fold(Money::ZERO, Money::add)
+    }
+}
+
+impl FromStr for Money {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Money, QuantityError> {
+        let (number, rest) = Decimal::split(text, "an amount", "7.99")?;
+        if !rest.is_empty() {
+            return Err(QuantityError::UnknownUnit {
+                unit: rest.chars().take(16).collect(),
+                units: "an amount has none",
+            });
+        }
+        number.times(Money::BILLIONTHS).map(Money).ok_or(QuantityError::TooLong)
+    }
+}
+
+/// All that is there, two digits at least: `6.00`, `0.00695`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = self.0 / Money::BILLIONTHS;
-        let fraction = format!("{:0width$}", self.0 % Money::BILLIONTHS, width = MAX_FRACTION);
+        let whole = self.0 / u128::from(Money::BILLIONTHS);
+        let rest = self.0 % u128::from(Money::BILLIONTHS);
+        let fraction = format!("{rest:0MAX_FRACTION$}");
         let kept = fraction.trim_end_matches('0').len().max(2);
         write!(f, "{whole}.{}", &fraction[..kept])
     }
@@ -87,21 +132,23 @@ impl Volume {
         }
     }
 
-    fn bytes(self) -> f64 {
+    fn bytes(self) -> u64 {
         match self {
-            Volume::Gb => 1e9,
-            Volume::Gib => 1_073_741_824.0,
-            Volume::Tb => 1e12,
-            Volume::Tib => 1_099_511_627_776.0,
+            Volume::Gb => 1_000_000_000,
+            Volume::Gib => 1 << 30,
+            Volume::Tb => 1_000_000_000_000,
+            Volume::Tib => 1 << 40,
         }
     }
 }
 
 /// No price list asks more than this for a TB, stored for a month or moved.
-const MOST_PER_TB: f64 = 10_000.0;
+const MOST_PER_TB: Money = Money(10_000 * Money::BILLIONTHS as u128);
 
 /// No price list asks more than this for a request.
-const MOST_PER_REQUEST: f64 = 1.0;
+const MOST_PER_REQUEST: Money = Money(Money::BILLIONTHS as u128);
+
+const TB: u64 = 1_000_000_000_000;
 
 /// Reads `AMOUNT/UNIT`, or `0` alone, which is free in `free` units.
 fn read<U: Copy>(
@@ -112,13 +159,14 @@ fn read<U: Copy>(
     unit_of: impl Fn(&str) -> Option<U>,
 ) -> Result<(Money, U), QuantityError> {
     let (number, rest) = Decimal::split(text, wanted, example)?;
-    let amount = number
-        .times(Money::BILLIONTHS)
-        .and_then(|amount| u64::try_from(amount).ok());
-    let amount = amount.ok_or(QuantityError::TooLong)?;
+    let amount = number.times(Money::BILLIONTHS).ok_or(QuantityError::TooLong)?;
     if rest.is_empty() {
         let bare = QuantityError::NoUnit { units };
-        return if amount == 0 { Ok((Money(0), free)) } else { Err(bare) };
+        return if amount == 0 {
+            Ok((Money::ZERO, free))
+        } else {
+            Err(bare)
+        };
     }
     let unit = rest.strip_prefix('/').map(str::trim_start).and_then(unit_of);
     let unit = unit.ok_or_else(|| QuantityError::UnknownUnit {
@@ -132,7 +180,7 @@ fn read<U: Copy>(
 /// Writes a price as it is read; free is `0`.
 fn write(f: &mut fmt::Formatter<'_>, amount: Money, unit: fmt::Arguments<'_>) -> fmt::Result {
     match amount {
-        Money(0) => f.write_str("0"),
+        Money::ZERO => f.write_str("0"),
         amount => write!(f, "{amount}/{unit}"),
     }
 }
@@ -142,8 +190,7 @@ fn volume(word: &str) -> Option<Volume> {
 }
 
 fn within_reason(amount: Money, per: Volume, most: &'static str) -> Result<(), QuantityError> {
-    let of_a_tb = amount.amount() / per.bytes() * 1e12;
-    (of_a_tb <= MOST_PER_TB)
+    (amount.times(TB, per.bytes()) <= MOST_PER_TB)
         .then_some(())
         .ok_or(QuantityError::TooLarge { most })
 }
@@ -156,10 +203,23 @@ pub struct StoragePrice {
 }
 
 impl StoragePrice {
+    /// Of so many bytes for one month.
+    #[must_use]
+    pub fn of(self, bytes: u64) -> Money {
+        self.amount.times(bytes, self.per.bytes())
+    }
+
+    /// The bytes that one amount of the list is for.
+    #[must_use]
+    pub fn unit(self) -> u64 {
+        self.per.bytes()
+    }
+
     /// Of one byte for one month.
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "volumes have few digits")]
     pub fn per_byte_month(self) -> f64 {
-        self.amount.amount() / self.per.bytes()
+        self.amount.amount() / self.per.bytes() as f64
     }
 }
 
@@ -189,10 +249,23 @@ pub struct TransferPrice {
 }
 
 impl TransferPrice {
+    /// Of so many bytes.
+    #[must_use]
+    pub fn of(self, bytes: u64) -> Money {
+        self.amount.times(bytes, self.per.bytes())
+    }
+
+    /// The bytes that one amount of the list is for.
+    #[must_use]
+    pub fn unit(self) -> u64 {
+        self.per.bytes()
+    }
+
     /// Of one byte.
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "volumes have few digits")]
     pub fn per_byte(self) -> f64 {
-        self.amount.amount() / self.per.bytes()
+        self.amount.amount() / self.per.bytes() as f64
     }
 }
 
@@ -248,6 +321,18 @@ const BUNDLES: [Bundle; 5] = [
 ];
 
 impl RequestPrice {
+    /// Of so many requests.
+    #[must_use]
+    pub fn of(self, requests: u64) -> Money {
+        self.amount.times(requests, u64::from(self.per.requests))
+    }
+
+    /// The requests that one amount of the list is for.
+    #[must_use]
+    pub fn unit(self) -> u64 {
+        u64::from(self.per.requests)
+    }
+
     /// Of one request.
     #[must_use]
     pub fn per_request(self) -> f64 {
@@ -263,7 +348,7 @@ impl FromStr for RequestPrice {
         let bundle = |word: &str| BUNDLES.into_iter().find(|bundle| bundle.word == word);
         let (amount, per) = read(text, ("a price of requests", "0.40/10k"), units, BUNDLES[0], bundle)?;
         let price = RequestPrice { amount, per };
-        if price.per_request() > MOST_PER_REQUEST {
+        if price.of(1) > MOST_PER_REQUEST {
             return Err(QuantityError::TooLarge { most: "1.00/1" });
         }
         Ok(price)
@@ -293,11 +378,29 @@ mod tests {
     }
 
     #[test]
-    fn free_is_written_one_way_and_unknown_is_not_free() {
+    fn money_is_counted_exactly_and_rounded_once() {
+        let of = |text: &str, bytes| text.parse::<StoragePrice>().unwrap().of(bytes).to_string();
+        assert_eq!(of("0.00695/GB-month", 1_000_000_000_000), "6.95");
+        assert_eq!(of("0.02/GiB-month", 1 << 40), "20.48");
+        assert_eq!(of("1/TiB-month", 1), "0.00");
+        assert_eq!(
+            "4.5/1M".parse::<RequestPrice>().unwrap().of(1_000_001).to_string(),
+            "4.5000045"
+        );
+        for (text, cents) in [("0.004999999", 0), ("0.005", 1), ("7.99", 799), ("1.994999999", 199)] {
+            assert_eq!(text.parse::<Money>().unwrap().cents(), cents, "{text}");
+        }
+        assert_eq!(Money(u128::MAX) + Money(1), Money(u128::MAX));
+        for bad in ["", "-1", "7.99 USD", "nan", "1e3"] {
+            assert!(bad.parse::<Money>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn free_is_written_one_way() {
         for text in ["0", "0.00", "0/TB-month", "0.000/GiB-month"] {
             assert_eq!(text.parse::<StoragePrice>().unwrap().to_string(), "0", "{text}");
         }
-        assert_eq!(PriceList::default().storage, None);
     }
 
     #[test]
@@ -326,7 +429,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back_the_same(billionths in 0..5_000_000_000u64, volume in 0..4usize, bundle in 0..5usize) {
+        fn what_is_written_reads_back_the_same(billionths in 0..5_000_000_000u128, volume in 0..4usize, bundle in 0..5usize) {
             let amount = Money(billionths);
             let per = if billionths == 0 { Volume::Tb } else { Volume::ALL[volume] };
             let storage = StoragePrice { amount, per };
