@@ -428,7 +428,7 @@ pub(crate) struct Man {
 
 #[derive(Debug, Args)]
 pub(crate) struct Help {
-    /// A verb, or a code such as E0401
+    /// A verb, a code such as E0401, `errors` for all codes, `config` for the configuration
     pub(crate) topic: Vec<String>,
 }
 

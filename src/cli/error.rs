@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use crate::catalog::CatalogError;
 use crate::catalog::lock::LockError;
-use crate::config::{ConfigErrors, Look, render_all};
+use crate::config::{ConfigError, ConfigErrors, Fault, Look, render_all};
 use crate::fragment::secret::SecretError;
 use crate::provider::opendal::OpenError;
 use crate::provider::{Class, ProviderError};
@@ -34,7 +34,7 @@ const MOST_CAUSES: usize = 3;
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// The configuration is wrong; it tells its own story.
-    Config(Box<ConfigErrors>),
+    Config(Box<ConfigErrors>, Exit),
     /// Anything else.
     Told(Box<Told>),
     /// Whoever read the output went away: no word.
@@ -121,10 +121,7 @@ impl Failure {
     /// How the run ends if this is all.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Failure::Config(errors) => match errors.errors().first().map(crate::config::ConfigError::code) {
-                Some("E0119") => Exit::Key,
-                _ => Exit::Usage,
-            },
+            Failure::Config(_, exit) => *exit,
             Failure::Told(told) => told.exit,
             Failure::Pipe => Exit::Pipe,
         }
@@ -133,7 +130,7 @@ impl Failure {
     /// The text for people, with its last line break; empty if there is nothing to say.
     pub(crate) fn text(&self, look: Look) -> String {
         match self {
-            Failure::Config(errors) => render_all(errors, look),
+            Failure::Config(errors, _) => render_all(errors, look),
             Failure::Told(told) => told.text(look),
             Failure::Pipe => String::new(),
         }
@@ -142,7 +139,7 @@ impl Failure {
     /// Lines of JSON, with their line breaks.
     pub(crate) fn json(&self) -> String {
         let lines: Vec<Line<'_>> = match self {
-            Failure::Config(errors) => errors
+            Failure::Config(errors, _) => errors
                 .errors()
                 .iter()
                 .map(|error| Line {
@@ -173,7 +170,7 @@ impl Failure {
     /// One sentence, for a table of several items.
     pub(crate) fn sentence(&self) -> String {
         match self {
-            Failure::Config(errors) => errors.errors().first().map(ToString::to_string).unwrap_or_default(),
+            Failure::Config(errors, _) => errors.errors().first().map(ToString::to_string).unwrap_or_default(),
             Failure::Told(told) => told.what.clone(),
             Failure::Pipe => String::new(),
         }
@@ -272,8 +269,25 @@ const SEE_STATUS: &str = "raic status  contacts each provider and says what is w
 
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Failure {
-        Failure::Config(Box::new(errors))
+        Failure::Config(Box::new(errors), Exit::Usage)
     }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Failure {
+        ConfigErrors::new(vec![error]).into()
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Failure {
+        ConfigError::from(fault).into()
+    }
+}
+
+/// The key of the set can't be had, whatever the reason.
+pub(crate) fn no_key(error: ConfigError) -> Failure {
+    Failure::Config(Box::new(ConfigErrors::new(vec![error])), Exit::Key)
 }
 
 impl From<StoreError> for Failure {

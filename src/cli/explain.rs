@@ -91,8 +91,8 @@ const CODES: &[(&str, &str, &str)] = &[
     ),
     (
         "E0119",
-        "the key file is missing or wrong",
-        "`raic key import` brings it back from the recovery sheet. Without it nothing can be read.",
+        "a key file that cannot be written",
+        "It is there already, or its folder cannot be written. A key is never replaced: it would take all its data with it.",
     ),
     (
         "E0120",
@@ -103,6 +103,12 @@ const CODES: &[(&str, &str, &str)] = &[
         "E0121",
         "a password inside an address",
         "Give it as an option of its own, kept elsewhere.",
+    ),
+    (
+        "E0122",
+        "the set's key is not one",
+        "What `key:` names gives something else. `raic key import` brings the key back from its recovery sheet; nothing can be read \
+         without it.",
     ),
     (
         "E0201",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::Context;
-use super::error::{Failure, bad_key};
+use super::error::{Failure, no_key};
 use super::exit::Exit;
 use super::unopened::Unopened;
 use crate::catalog::Catalog;
@@ -151,41 +151,12 @@ pub(crate) async fn store(
 
 /// The secret of the set.
 pub(crate) fn secret(config: &Config, env: &Environment) -> Result<SetSecret, Failure> {
-    let text: Zeroizing<String> = key_text(config, env)?;
-    SetSecret::parse(&text).map_err(|error| bad_key(&error))
-}
-
-fn key_text(config: &Config, env: &Environment) -> Result<Zeroizing<String>, Failure> {
-    let missing = |why: String| {
-        Failure::new(
-            Exit::Key,
-            "E0119",
-            format!("the key of the cloud set cannot be had: {why}"),
-        )
-        .note("bring it back from its recovery sheet: raic key import")
-        .note("nothing was read from or written to any provider")
-    };
-    match &config.key {
-        crate::cloud_set::Reference::File(path) => {
-            let text = std::fs::read_to_string(path);
-            text.map(Zeroizing::new)
-                .map_err(|error| missing(format!("{}: {}", env.shown(path), super::error::reason(&error))))
-        }
-        crate::cloud_set::Reference::Env(name) => env
-            .get(name)
-            .map(|text| Zeroizing::new(text.to_owned()))
-            .ok_or_else(|| missing(format!("{name} is not set"))),
-        crate::cloud_set::Reference::Command(_) => Err(missing("a program".to_owned())),
-    }
+    config.secret(env).map_err(no_key)
 }
 
 /// The folder of the catalog: as configured, else by the XDG rules.
 pub(crate) fn state_folder(config: &Config, env: &Environment) -> Result<PathBuf, Failure> {
-    config
-        .state
-        .clone()
-        .or_else(|| data_folder(env, "XDG_STATE_HOME", ".local/state"))
-        .ok_or_else(no_home)
+    config.state_folder(env).ok_or_else(no_home)
 }
 
 /// `raic` in a folder of the XDG rules.
@@ -284,9 +255,7 @@ fn configured(profile: &Profile, provider: Arc<dyn Provider>) -> Configured {
 
 /// What it takes to open a provider of the configuration, secrets fetched.
 pub(crate) fn spec(config: &Config, profile: &Profile, env: &Environment) -> Result<Spec, Failure> {
-    let resolved = config
-        .resolve(profile, env)
-        .map_err(|error| crate::config::ConfigErrors::new(vec![error]))?;
+    let resolved = config.resolve(profile, env)?;
     let options = resolved
         .options()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

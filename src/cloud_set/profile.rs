@@ -52,12 +52,16 @@ pub enum Reference {
     Command(Vec<String>),
 }
 
+/// As the configuration writes it, but without the arguments of a program: one of them may be a secret.
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reference::Env(name) => write!(f, "{{ env: {name} }}"),
             Reference::File(path) => write!(f, "{{ file: {} }}", path.display()),
-            Reference::Command(words) => write!(f, "{{ command: [{}] }}", words.join(", ")),
+            Reference::Command(words) => {
+                let more = if words.len() > 1 { ", ..." } else { "" };
+                write!(f, "{{ command: [{}{more}] }}", words.first().map_or("", String::as_str))
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use crate::cloud_set::DomainKind;
 use crate::cloud_set::quantity::Size;
+use crate::placement::PlacementError;
 
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -231,12 +231,20 @@ pub enum Fault {
         /// As it is written.
         found: String,
     },
-    /// The file with the set's key.
+    /// A key file that could not be written.
     #[error("the key file {path}: {why}")]
     KeyFile {
         /// The file, as it is shown.
         path: String,
         /// In a few words.
+        why: String,
+    },
+    /// What should be the set's key and isn't.
+    #[error("what {at} gives is not the key of a set: {why}")]
+    BadKey {
+        /// Where it is kept, as the configuration writes it.
+        at: String,
+        /// In a few words, without a letter of it.
         why: String,
     },
     /// A change of the file that wasn't made.
@@ -279,6 +287,7 @@ impl Fault {
             Fault::KeyFile { .. } => "E0119",
             Fault::Edit { .. } => "E0120",
             Fault::UserInfo { .. } => "E0121",
+            Fault::BadKey { .. } => "E0122",
         }
     }
 }
@@ -342,32 +351,9 @@ pub enum Infeasible {
         /// Providers that the policy allows.
         eligible: usize,
     },
-    /// The domains are too few for the bound.
-    #[error("{n} fragments at most {most} per {kind} do not fit: {domains} {kind}s take {seats}")]
-    Spread {
-        /// The kind of domain.
-        kind: DomainKind,
-        /// The bound that counts, at most m.
-        most: u16,
-        /// All chunks.
-        n: u16,
-        /// Domains of this kind.
-        domains: usize,
-        /// Fragments that they can take.
-        seats: usize,
-    },
-    /// Each bound fits, all of them together do not.
-    #[error("no {n} providers fulfil all of `spread` at once")]
-    SpreadTogether {
-        /// All chunks.
-        n: u16,
-    },
-    /// A bound per domain promises that one domain may fail, which m = 0 cannot keep.
-    #[error("`spread` promises to survive the loss of a whole {kind}, m = 0 survives no loss")]
-    SpreadWithoutParity {
-        /// The kind of domain.
-        kind: DomainKind,
-    },
+    /// The domains of these providers and `spread` do not go together.
+    #[error("{0}")]
+    Placement(PlacementError),
     /// Policies that extend each other in a circle.
     #[error("it extends itself, by way of {}", .by.join(", "))]
     Circle {

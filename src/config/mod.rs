@@ -9,18 +9,24 @@
 //! Nothing here speaks to a provider, and no secret is in anything that this module shows.
 
 mod check;
+mod edit;
 mod environment;
 mod error;
 mod feasible;
+mod init;
+mod key_file;
 mod locate;
 mod operator;
 mod render;
 mod resolve;
 mod rights;
+mod places;
+mod policies;
 mod read;
 mod schema;
 mod secret;
 mod shape;
+mod show;
 mod source;
 mod tree;
 mod twin;
@@ -31,16 +37,21 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use edit::{NewProvider, add_provider, remove_provider, set_provider_state};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Fault, Infeasible, Place, Whose};
+pub use init::{Beginning, init_text, save};
+pub use key_file::{create_key_file, key_of_sheet, recovery_sheet};
 pub use locate::{Located, Why, key_path, locate, owner_path};
 pub use render::{Look, render, render_all};
 pub use resolve::{COMMAND_LIMIT, Resolved};
-pub use schema::{SCHEMA_URL, schema};
+pub use schema::schema;
 pub use secret::is_secret;
+pub use show::{Shown, show_text};
 
 use crate::cloud_set::quantity::{ByteRate, Period, Size};
 use crate::cloud_set::{CloudSet, Profile, Reference};
+use crate::fragment::secret::SetSecret;
 use rights::{Demand, Refusal};
 use source::{Found, Sources};
 use tree::Node;
@@ -162,6 +173,29 @@ impl Config {
             let place = node.map(|node| Box::new(self.sources.place(&node.spot)));
             ConfigError { fault, place }
         })
+    }
+
+    /// Fetches the set's key: the file must be the owner's alone.
+    pub fn secret(&self, env: &Environment) -> Result<SetSecret, ConfigError> {
+        let place = || {
+            self.node_at(&["key"])
+                .map(|node| Box::new(self.sources.place(&node.spot)))
+        };
+        let fetched = resolve::fetch(&self.key, "key", &Whose::Set, env, COMMAND_LIMIT);
+        let secret = fetched.and_then(|text| {
+            key_of_sheet(&text).map_err(|error| Fault::BadKey {
+                at: self.key.to_string(),
+                why: error.to_string(),
+            })
+        });
+        secret.map_err(|fault| ConfigError { fault, place: place() })
+    }
+
+    /// The folder of the catalog: as it is written, else `raic` in `$XDG_STATE_HOME` or `~/.local/state`; `None` without a home.
+    #[must_use]
+    pub fn state_folder(&self, env: &Environment) -> Option<PathBuf> {
+        let default = || Some(env.xdg("XDG_STATE_HOME", ".local/state")?.join("raic"));
+        self.state.clone().or_else(default)
     }
 
     /// Fetches a value of the node's section: `path` is where its reference stands, such as `["s3", "secret_key"]`.

@@ -14,6 +14,7 @@ use std::fmt::Write;
 
 use super::error::{ConfigError, ConfigErrors, Fault, Infeasible, Place, Whose};
 use super::shape::WHOLE;
+use crate::placement::PlacementError;
 
 /// How much room and which means there are.
 #[derive(Clone, Copy, Debug)]
@@ -179,6 +180,7 @@ fn remedies(fault: &Fault, width: usize) -> Vec<String> {
             list("looked for: ", tried),
             "make one that works now: raic init".to_owned(),
         ],
+        Fault::BadKey { .. } => vec!["bring it back from its recovery sheet: raic key import".to_owned()],
         Fault::Policy { why, .. } => vec![policy(why)],
         Fault::Twin { .. } => {
             vec!["twins are RAIC__SECTION__KEY, as in RAIC__POLICIES__DEFAULT__K=4; unset what isn't one".to_owned()]
@@ -222,13 +224,11 @@ fn policy(why: &Infeasible) -> String {
                 usize::from(k + m) - eligible
             )
         }
-        Infeasible::Spread {
-            kind, most, n, seats, ..
-        } => format!(
-            "at {most} per {kind} there is room for {seats} of {n}: add providers of other {kind}s, or raise the bound (m is the most)"
-        ),
-        Infeasible::SpreadTogether { .. } => "raise one of the bounds, or add providers in other domains".to_owned(),
-        Infeasible::SpreadWithoutParity { .. } => "raise m, or leave `spread` out".to_owned(),
+        Infeasible::Placement(PlacementError::Perilous { .. }) => {
+            "lower that bound, raise m, or leave the kind out of `spread`".to_owned()
+        }
+        Infeasible::Placement(PlacementError::Undecided { .. }) => "name fewer kinds in `spread`".to_owned(),
+        Infeasible::Placement(_) => "add providers in other domains, or raise the bound (m is the most)".to_owned(),
         Infeasible::Circle { .. } => "one of them must stand by itself".to_owned(),
         Infeasible::FragmentTooSmall { .. } => "raise `fragment` or lower `chunk`".to_owned(),
     }

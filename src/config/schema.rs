@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{Leaf, ROOT, Section, Shape};
 
-/// Where the schema is kept, for the first line of the files that we write.
-pub const SCHEMA_URL: &str = "https://example.invalid/raic/config.schema.json";
+/// The schema's name; it is nowhere to be fetched, `raic config schema` prints it.
+const ID: &str = "urn:raic:config:1";
 
 /// The schema, draft 2020-12.
 #[must_use]
@@ -16,7 +16,7 @@ pub fn schema() -> Value {
     let mut schema = of(&ROOT);
     let head = [
         ("$schema", json!("https://json-schema.org/draft/2020-12/schema")),
-        ("$id", json!(SCHEMA_URL)),
+        ("$id", json!(ID)),
         ("title", json!("RAIC configuration")),
     ];
     if let Value::Object(schema) = &mut schema {

@@ -130,7 +130,7 @@ pub(super) const ROOT: Shape = Shape::Fields(&Section {
         field(
             "state",
             Shape::Leaf(Leaf::Path),
-            "The folder of the catalog; $XDG_STATE_HOME/raic/SET if it isn't written.",
+            "The folder of the catalog, one for each set; $XDG_STATE_HOME/raic if it isn't written.",
         ),
         required(
             "providers",

@@ -355,8 +355,116 @@ fn the_example_of_the_page_is_the_annotated_file() {
 #[test]
 fn the_page_has_every_code() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.md")).unwrap();
-    for number in 101..=121 {
+    for number in 101..=122 {
         assert!(page.contains(&format!("| E0{number} |")), "E0{number}");
     }
-    assert!(!page.contains("| E0122 |"));
+    assert!(!page.contains("| E0123 |"));
+}
+
+#[test]
+fn each_value_is_shown_with_where_it_comes_from_and_no_secret_is() {
+    let text = SMALL.replace(
+        "key: { file: ~/.config/raic/key }",
+        "key: { command: [pass, show, sesame] }",
+    ) + "  far: { extends: default, prefer: cost }\n";
+    let twins = [
+        ("RAIC__POLICIES__DEFAULT__CHUNK", "128 KiB"),
+        ("RAIC__PROVIDERS__R2__OPTIONS__SECRET_ACCESS_KEY", "sesame"),
+    ];
+    let (config, env) = read_with(&text, &twins).unwrap();
+    let shown = config.show(&env);
+    let of = |key: &str| {
+        let found: Vec<&Shown> = shown.iter().filter(|shown| shown.path.join(".") == key).collect();
+        assert_eq!(found.len(), 1, "{key} {shown:?}");
+        (found[0].value.as_str(), found[0].from.as_str())
+    };
+    for (key, value, from) in [
+        ("key", "{ command: [pass, ...] }", "line 2"),
+        ("providers.r2.options.bucket", "x", "line 8"),
+        (
+            "providers.r2.operator",
+            "cloudflare",
+            "guessed from scheme and endpoint",
+        ),
+        ("providers.a.limits.concurrency", "16", "default of fs"),
+        (
+            "policies.default.chunk",
+            "128 KiB",
+            "environment variable RAIC__POLICIES__DEFAULT__CHUNK",
+        ),
+        ("policies.far.prefer", "cost", "line 11"),
+        ("policies.far.k", "2", "policy default, line 10"),
+        ("policies.far.write_quorum", "3", "default"),
+        ("policies.far.providers", "[a, b-1, r2]", "default"),
+        ("state", "~/.local/state/raic", "default"),
+    ] {
+        assert_eq!(of(key), (value, from), "{key}");
+    }
+    assert_eq!(of("policies.far.chunk").0, "128 KiB");
+    assert!(!format!("{shown:?}{}", show_text(&shown)).contains("sesame"));
+}
+
+/// What is shown is a configuration that says the same.
+#[test]
+fn what_is_shown_reads_back_as_what_holds() {
+    let mut texts: Vec<String> = fixtures("good")
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    texts.push(SMALL.to_owned());
+    for text in texts {
+        let twins = [
+            ("RAIC__POLICIES__DEFAULT__CHUNK", "128 KiB"),
+            ("RAIC__POLICIES__DEFAULT__M", "1"),
+        ];
+        let (config, env) = read_with(&text, &twins).unwrap();
+        let shown = show_text(&config.show(&env));
+        assert_readers_agree(&shown);
+        let (again, _) = read_with(&shown, &[]).unwrap_or_else(|errors| panic!("{shown}\n{errors}"));
+        assert_eq!(again.set.providers.len(), config.set.providers.len());
+        for (profile, before) in again.set.providers.iter().zip(&config.set.providers) {
+            assert!(profile.options.keys().eq(before.options.keys()));
+            assert_eq!(profile.domains, before.domains);
+        }
+        for (name, policy) in &config.set.policies {
+            let mut wanted = policy.clone();
+            let all = || {
+                config
+                    .set
+                    .providers
+                    .iter()
+                    .map(|profile| profile.name.clone())
+                    .collect()
+            };
+            wanted.providers.get_or_insert_with(all);
+            assert_eq!(again.set.policies[name], wanted, "{shown}");
+        }
+        assert_eq!(again.node, config.node);
+    }
+}
+
+#[test]
+fn the_sets_key_is_fetched_and_what_is_none_is_told_without_a_letter_of_it() {
+    use crate::fragment::secret::SetSecret;
+    let text = SMALL.replace("{ file: ~/.config/raic/key }", "{ env: THE_KEY }");
+    let secret = SetSecret::new([7; 32]);
+    let key = secret.to_text();
+    let (config, env) = read_with(&text, &[("THE_KEY", &key)]).unwrap();
+    assert!(config.secret(&env).unwrap() == secret);
+    for (value, code) in [("raic-key-1:sesame", "E0122"), ("sesame", "E0122"), ("", "E0110")] {
+        let (config, env) = read_with(&text, &[("THE_KEY", value)]).unwrap();
+        let error = config.secret(&env).unwrap_err();
+        assert_eq!(error.code(), code);
+        assert!(!render(&error, Look::default()).contains("sesame"));
+    }
+}
+
+#[test]
+fn the_state_folder_is_the_one_that_is_written_or_that_of_the_xdg_rules() {
+    let (config, env) = read_with(SMALL, &[]).unwrap();
+    assert_eq!(config.state_folder(&env), Some("/home/ana/.local/state/raic".into()));
+    let (config, env) = read_with(SMALL, &[("XDG_STATE_HOME", "/var/x"), ("RAIC__STATE", "~/s")]).unwrap();
+    assert_eq!(config.state_folder(&env), Some("/home/ana/s".into()));
+    let (config, env) = read_with(SMALL, &[("XDG_STATE_HOME", "/var/x")]).unwrap();
+    assert_eq!(config.state_folder(&env), Some("/var/x/raic".into()));
 }

@@ -62,6 +62,14 @@ fn every_answer_in_json_is_what_its_schema_says() {
         &home.raic(&["config", "check", "--json"]).ends(0),
         "raic.config.check/1",
     );
+    let show = document(&home.raic(&["config", "show", "--json"]).ends(0), "raic.config.show/1");
+    let k = show["values"].as_array().unwrap().iter();
+    let k = k
+        .clone()
+        .find(|value| value["path"] == serde_json::json!(["policies", "default", "k"]))
+        .unwrap();
+    assert_eq!(k["value"], "4");
+    assert!(k["from"].as_str().unwrap().starts_with("line "), "{k}");
     document(
         &home.raic(&["provider", "list", "--json"]).ends(0),
         "raic.provider.list/1",

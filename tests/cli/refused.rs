@@ -45,7 +45,7 @@ fn append(home: &Home, lines: &str) {
 
 const LS: &[&str] = &["ls"];
 const CONFIG: &[Case] = &[
-    case("an unknown key", |h| swap(h, "region:", "regoin:"), LS, 2, "E0101"),
+    case("an unknown key", |h| append(h, "    prefr: cost\n"), LS, 2, "E0101"),
     case("no YAML", |h| append(h, "\n\t- }{"), LS, 2, "E0102"),
     case("a list for a number", |h| swap(h, "k: 4", "k: [4]"), LS, 2, "E0103"),
     case("a number out of bounds", |h| swap(h, "k: 4", "k: 0"), LS, 2, "E0104"),
@@ -151,14 +151,14 @@ const CONFIG: &[Case] = &[
         |h| std::fs::write(h.path(".config/raic/key"), CANARY).unwrap(),
         LS,
         12,
-        "E0601",
+        "E0122",
     ),
     case(
         "no key file",
         |h| std::fs::remove_file(h.path(".config/raic/key")).unwrap(),
         LS,
         12,
-        "E0119",
+        "E0111",
     ),
 ];
 

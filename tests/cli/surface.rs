@@ -179,6 +179,7 @@ fn completions_and_pages_are_made() {
     assert!(home.raic(&["help", "E0403"]).ends(0).out.starts_with("E0403: "));
     assert!(home.raic(&["help", "put"]).ends(0).out.contains("Usage: raic put"));
     assert!(home.raic(&["help", "errors"]).ends(0).out.contains("E0101"));
+    assert!(home.raic(&["help", "config"]).ends(0).out.contains("write_quorum"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::exit::Exit;
 use super::super::ground::{config, data_folder, no_home, state_folder};
 use super::super::output::Document;
 use super::super::quantity::count;
-use crate::config::{Config, locate};
+use crate::config::{Shown, locate, show_text};
 
 /// The answer of `config path`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -44,6 +44,30 @@ impl Document for Checked {
     const SCHEMA: &'static str = "raic.config.check/1";
 }
 
+/// The answer of `config show`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Values {
+    /// The configuration.
+    config: String,
+    /// Everything that counts, defaults included; of secrets, where they are kept.
+    values: Vec<ShownValue>,
+}
+
+impl Document for Values {
+    const SCHEMA: &'static str = "raic.config.show/1";
+}
+
+/// One value.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ShownValue {
+    /// Its keys, from the outermost.
+    path: Vec<String>,
+    /// As the file would write it.
+    value: String,
+    /// Where it comes from: a line of the file, an environment variable, another policy, a guess or the default.
+    from: String,
+}
+
 pub(crate) fn run(noun: &Noun, context: &Context) -> Result<Exit, Failure> {
     match noun {
         Noun::Path => path(context),
@@ -58,8 +82,7 @@ pub(crate) fn run(noun: &Noun, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn path(context: &Context) -> Result<Exit, Failure> {
-    let located = locate(context.global.config.as_deref(), &context.env, &|path| path.exists())
-        .map_err(|error| crate::config::ConfigErrors::new(vec![error]))?;
+    let located = locate(context.global.config.as_deref(), &context.env, &|path| path.exists())?;
     let state = match config(context) {
         Ok(config) => state_folder(&config, &context.env)?,
         Err(_) => data_folder(&context.env, "XDG_STATE_HOME", ".local/state").ok_or_else(no_home)?,
@@ -121,15 +144,26 @@ fn check(context: &Context) -> Result<Exit, Failure> {
 
 fn show(context: &Context) -> Result<Exit, Failure> {
     let config = config(context)?;
-    shown(&config, context)?;
+    let values = config.show(&context.env);
+    if context.out.is_json() {
+        let value = |shown: Shown| ShownValue {
+            path: shown.path,
+            value: shown.value,
+            from: shown.from,
+        };
+        context.out.document(&Values {
+            config: config.path.display().to_string(),
+            values: values.into_iter().map(value).collect(),
+        })?;
+        return Ok(Exit::Done);
+    }
+    let path = tame(&context.env.shown(&config.path));
+    context
+        .out
+        .answer(&format!("# {path}, with what holds where it is silent"))?;
+    // Values were written by whoever wrote the file: a terminal must not obey them.
+    for line in show_text(&values).lines() {
+        context.out.answer(&tame(line))?;
+    }
     Ok(Exit::Done)
-}
-
-fn shown(config: &Config, context: &Context) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(&config.path).unwrap_or_default();
-    context.out.answer(tame_lines(&text).trim_end())
-}
-
-fn tame_lines(text: &str) -> String {
-    text.lines().map(|line| tame(line) + "\n").collect()
 }

@@ -1,4 +1,4 @@
-//! `raic help`: the first page, a verb's, or what is behind an error code.
+//! `raic help`: the first page, a verb's, the configuration's, or what is behind an error code.
 
 use clap::CommandFactory;
 
@@ -11,6 +11,8 @@ use super::super::explain;
 pub(crate) fn run(args: &args::Help, context: &Context) -> Result<Exit, Failure> {
     match args.topic.as_slice() {
         [] => context.out.bytes(include_bytes!("../help.txt"))?,
+        // `raic config --help` is the verb's own.
+        [topic] if topic == "config" => context.out.bytes(include_bytes!("../../../docs/config.md"))?,
         [topic] if topic == "errors" => {
             for (code, what) in explain::titles() {
                 context.out.answer(&format!("{code}  {what}"))?;

@@ -1,6 +1,5 @@
 //! `raic init`: a configuration that works at once, over folders of this machine.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,8 +13,7 @@ use super::super::exit::Exit;
 use super::super::ground::{For, Session, data_folder, make_private, no_home};
 use super::super::output::Document;
 use super::super::quantity::count;
-use super::key::write_new;
-use crate::config::{key_path, owner_path};
+use crate::config::{Beginning, create_key_file, init_text, key_path, owner_path, save};
 use crate::entropy::{SystemEntropy, random};
 use crate::fragment::secret::SetSecret;
 
@@ -62,15 +60,12 @@ pub(crate) async fn run(args: &args::Init, context: &Arc<Context>) -> Result<Exi
     let folders: Vec<PathBuf> = (1..=args.providers).map(|i| data.join(format!("disk{i}"))).collect();
     make_folder(config.parent().unwrap_or(Path::new("/")))?;
     if !key_was_there {
-        let secret = SetSecret::new(random(&SystemEntropy));
-        let mut line = secret.to_text();
-        line.push('\n');
-        write_new(&key, line.as_bytes())?;
+        create_key_file(&key, &SetSecret::new(random(&SystemEntropy)), &context.env)?;
     }
     for folder in &folders {
         make_folder(folder)?;
     }
-    replace(&config, &text(&folders, &key, k, m, context))?;
+    save(&config, &text(&folders, &key, k, m, context), &context.env)?;
     attach(&config, context).await?;
     tell(&config, &key, key_was_there, &folders, (k, m), context)?;
     Ok(Exit::Done)
@@ -95,53 +90,16 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     .note("XDG_CONFIG_HOME, XDG_DATA_HOME and XDG_STATE_HOME name other places")
 }
 
-/// Puts the new text in the place of the old, whole or not at all.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let draft = path.with_extension(format!(
-        "yaml.{}",
-        data_encoding::HEXLOWER.encode(&random::<4>(&SystemEntropy))
-    ));
-    write_new(&draft, text.as_bytes())?;
-    std::fs::rename(&draft, path).map_err(|error| {
-        drop(std::fs::remove_file(&draft));
-        unwritable(path, &error)
-    })
-}
-
 fn text(folders: &[PathBuf], key: &Path, k: u16, m: u16, context: &Context) -> String {
-    let mut text = String::from(
-        "# RAIC configuration. `raic config check` validates it; `raic config schema` prints its JSON Schema.\n",
-    );
-    let mut line = |line: String| writeln!(text, "{line}").expect("a string takes everything");
-    line("version: 1".to_owned());
-    line(format!(
-        "key: {{ file: {} }}   # the set's key; `raic key export` prints the recovery sheet",
-        quoted(&context.env.shown(key))
-    ));
-    line(String::new());
-    line("providers:".to_owned());
-    line("  # Folders of this machine, for trying. Real ones: raic provider add --help".to_owned());
-    for (at, folder) in (1..).zip(folders) {
-        line(format!("  disk{at}:"));
-        line("    scheme: fs".to_owned());
-        line(format!(
-            "    options: {{ root: {} }}",
-            quoted(&folder.display().to_string())
-        ));
-        line("    region: home".to_owned());
-        line("    operator: me".to_owned());
-    }
-    line(String::new());
-    line("policies:".to_owned());
-    line("  default:".to_owned());
-    line(format!("    k: {k}   # any k fragments read the data"));
-    line(format!("    m: {m}   # so any m providers may be lost"));
-    text
-}
-
-/// A path as YAML takes it, whatever is in it.
-fn quoted(path: &str) -> String {
-    serde_json::to_string(path).expect("a string is JSON")
+    let named = |(at, folder): (usize, &PathBuf)| (format!("disk{at}"), folder.display().to_string());
+    let folders: Vec<(String, String)> = (1..).zip(folders).map(named).collect();
+    let key = context.env.shown(key);
+    init_text(&Beginning {
+        key: &key,
+        folders: &folders,
+        k,
+        m,
+    })
 }
 
 /// Makes the folders members of the set, so that the first put has nothing left to do.

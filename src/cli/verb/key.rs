@@ -15,8 +15,11 @@ use super::super::error::{Failure, bad_key, reason};
 use super::super::exit::Exit;
 use super::super::ground::{config, make_private, secret};
 use super::super::output::Document;
+use super::super::quantity::local;
+use crate::clock::{Clock, SystemClock};
 use crate::cloud_set::Reference;
-use crate::fragment::secret::{Keys, SetSecret};
+use crate::config::{create_key_file, key_of_sheet, recovery_sheet};
+use crate::fragment::secret::Keys;
 
 /// The longest sheet that is read.
 const SHEET_LEN: u64 = 64 << 10;
@@ -45,22 +48,9 @@ fn export(args: &KeyExport, context: &Context) -> Result<Exit, Failure> {
     let config = config(context)?;
     let secret = secret(&config, &context.env)?;
     let keys = Keys::new(&secret);
-    let mut sheet = Zeroizing::new(String::new());
-    sheet.push_str("RAIC recovery sheet: whoever has this key can read everything in this cloud set.\n");
-    sheet.push_str("Keep it where fire, thieves and this computer's death don't reach it.\n\n");
-    for part in ["cloud set  ", &keys.set().to_string(), "\nkey        "] {
-        sheet.push_str(part);
-    }
-    sheet.push_str(&secret.to_text());
-    sheet.push_str("\n\nIts providers, whose own secrets are not on this sheet:\n");
-    for profile in &config.set.providers {
-        for part in ["  ", &profile.name, "  ", &profile.scheme, "\n"] {
-            sheet.push_str(part);
-        }
-    }
-    sheet.push_str(
-        "\nTo bring it back: raic key import, then type the key (spaces, hyphens and capitals don't matter).\n",
-    );
+    let providers = config.set.providers.iter();
+    let schemes = providers.map(|profile| (profile.name.as_str(), profile.scheme.as_str()));
+    let sheet = recovery_sheet(&secret, &local(SystemClock.now()), schemes);
     match &args.to {
         None => context.out.bytes(sheet.as_bytes())?,
         Some(path) => {
@@ -73,14 +63,12 @@ fn export(args: &KeyExport, context: &Context) -> Result<Exit, Failure> {
 
 fn import(args: &KeyImport, context: &Context) -> Result<Exit, Failure> {
     let text = read(&args.file)?;
-    let secret = of_sheet(&text)?;
+    let secret = key_of_sheet(&text).map_err(|error| bad_key(&error))?;
     let path = target(context)?;
     if let Some(parent) = path.parent() {
         make_private(parent).map_err(|error| unwritable(parent, &error))?;
     }
-    let mut line = Zeroizing::new(secret.to_text().to_string());
-    line.push('\n');
-    write_new(&path, line.as_bytes())?;
+    create_key_file(&path, &secret, &context.env)?;
     placed(&path, &Keys::new(&secret), context)?;
     Ok(Exit::Done)
 }
@@ -108,18 +96,6 @@ fn target(context: &Context) -> Result<std::path::PathBuf, Failure> {
     }
 }
 
-/// The key alone, or the one line of a sheet that has it.
-fn of_sheet(text: &str) -> Result<SetSecret, Failure> {
-    let whole = SetSecret::parse(text);
-    let line = text
-        .lines()
-        .find_map(|line| SetSecret::parse(line.trim().strip_prefix("key ").unwrap_or(line)).ok());
-    match (whole, line) {
-        (Ok(secret), _) | (Err(_), Some(secret)) => Ok(secret),
-        (Err(error), None) => Err(bad_key(&error)),
-    }
-}
-
 fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {
     let mut text = Zeroizing::new(String::new());
     let read = if file.as_os_str() == "-" {
@@ -139,7 +115,7 @@ fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {
 }
 
 /// Writes a file of the owner's alone that must not be there yet.
-pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let written = opened.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.map_err(|error| match error.kind() {
@@ -175,22 +151,4 @@ fn placed(path: &Path, keys: &Keys, context: &Context) -> Result<(), Failure> {
         "wrote {}  the key of cloud set {set}, readable by you alone",
         context.env.shown(path)
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_read_alone_and_out_of_its_sheet() {
-        let secret = SetSecret::new([7; 32]);
-        let text = secret.to_text();
-        for sheet in [
-            text.to_string(),
-            format!("RAIC recovery sheet\n\ncloud set  abc\nkey        {}\n\nmore\n", *text),
-        ] {
-            assert_eq!(*of_sheet(&sheet).unwrap().to_text(), *text);
-        }
-        assert!(of_sheet("cloud set abc\nno key here").is_err());
-    }
 }

@@ -35,6 +35,7 @@ macro_rules! documents {
         $each!(
             $crate::cli::verb::config::Checked,
             $crate::cli::verb::config::Paths,
+            $crate::cli::verb::config::Values,
             $crate::cli::verb::demo::Story,
             $crate::cli::verb::get::Got,
             $crate::cli::verb::init::Begun,
