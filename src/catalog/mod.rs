@@ -16,6 +16,8 @@ pub mod sqlite;
 
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod conformance;
 
 use std::fmt;
 
@@ -43,12 +45,14 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     /// Before the first byte of an extent leaves: opens its generation if it is new, notes the extent with no references and its fragments as sent,
     /// and raises the last sequence of the epoch. A root or void is noted as such; a void only for a generation that owes one.
     /// The same extent once more adds fragments to it. Only the newest epoch opens generations: [`CatalogError::Closed`] for one that was
-    /// closed or is of an older epoch and not open.
+    /// closed, is a head, or is of an older epoch and not open.
     fn intend(&self, intent: Intent) -> Answer<'_, ()>;
 
     /// The one moment at which a version or removal comes to be: the head changes to `commit.version` if its generation is higher and the
     /// condition holds, extents gain and lose references, those without any retire and their fragments are doomed at `commit.doom_at`,
     /// fragment states are settled, the generation is no longer open. What the generation wrote and the commit doesn't name retires too.
+    ///
+    /// Places follow each other from byte 0 to `version.len` without a gap; the root is among the places or the others.
     ///
     /// [`Committed::Overtaken`] ends the generation like a version that was replaced at once; no void is owed. After any other answer but
     /// [`Committed::Now`] nothing has changed: an open generation stays open, to be closed.
@@ -56,7 +60,7 @@ pub trait Catalog: fmt::Debug + Send + Sync {
 
     /// Closes a generation for ever: it can never be committed, its extents retire, its fragments are doomed at `doom_at`.
     /// If its root was intended it owes a void until [`Catalog::settle_void`]. Once more, or for a generation that was never begun, is fine.
-    /// One that was committed must not be closed: nothing would change, but the caller would believe that it is not stored.
+    /// A head is refused: who closes it believes that it is not stored.
     fn close(&self, generation: Generation, doom_at: i64) -> Answer<'_, ()>;
 
     /// The void of a closed generation is at its quorum: the debt is paid. The void's extent (already intended) is held for ever, the
@@ -79,7 +83,8 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     fn doomed(&self, now: i64, limit: usize) -> Answer<'_, Vec<Doomed>>;
 
     /// These doomed fragments are gone from their providers (by extent, index and copy): their rows go, and those of retired extents with none
-    /// left. What isn't doomed is passed over: it is marked missing instead.
+    /// left; but the root of a generation that owes a void stays known until that is paid. What isn't doomed is passed over: it is marked
+    /// missing instead.
     fn deleted(&self, fragments: Vec<Fragment>) -> Answer<'_, ()>;
 
     /// A deletion failed: try again at `again_at`. Fragments that are not doomed are passed over.

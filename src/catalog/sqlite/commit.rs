@@ -35,6 +35,7 @@ pub(super) fn commit(conn: &Connection, commit: &Commit) -> Done<Committed> {
         }
         _ => return Ok(Committed::Closed),
     }
+    check_places(commit)?;
     let old = head::find(conn, &version.name)?;
     match against(
         old.as_ref().map(|head| &head.version),
@@ -51,6 +52,30 @@ pub(super) fn commit(conn: &Connection, commit: &Commit) -> Done<Committed> {
             Err(lost) => Ok(Committed::Lost(lost)),
         },
     }
+}
+
+/// The places have to follow each other from the first byte to the last, and the root has to be among what is named.
+fn check_places(commit: &Commit) -> Done<()> {
+    let version = &commit.version;
+    let mut end = 0;
+    for place in &commit.places {
+        if place.offset != end {
+            return Err(Fault::rule(format!(
+                "byte {end} of object {:?} has no place",
+                version.name
+            )));
+        }
+        end += place.len;
+    }
+    if end != version.len {
+        let message = format!("object {:?} has {} bytes, its places {end}", version.name, version.len);
+        return Err(Fault::rule(message));
+    }
+    let mut named = commit.places.iter().map(|place| &place.extent).chain(&commit.others);
+    if !named.any(|id| *id == version.root) {
+        return Err(Fault::rule(format!("object {:?} does not name its root", version.name)));
+    }
+    Ok(())
 }
 
 /// What stands against a commit of `generation`, seen from the head.

@@ -9,6 +9,7 @@ use crate::stripe::geometry::Shape;
 use super::column::{self, get, number};
 use super::fault::{Done, Fault};
 use super::fragment;
+use super::generation;
 use super::schema::NEVER_HELD;
 use super::sum::Sum;
 
@@ -125,14 +126,23 @@ impl ExtentRow {
         self.retired_at = Some(retired_at);
         self.save(conn)?;
         let fragments = fragment::all_of(conn, &self)?;
-        if fragments.is_empty() {
-            return remove(conn, self.no);
-        }
         for mut fragment in fragments {
             if fragment.due.is_none() {
                 fragment.due = Some(due);
                 fragment.save(conn)?;
             }
+        }
+        self.remove_if_done(conn)
+    }
+
+    /// Forgets a retired extent of which nothing is left and that nothing needs.
+    pub(super) fn remove_if_done(&self, conn: &Connection) -> Done<()> {
+        let done = self.retired_at.is_some()
+            && fragment::all_of(conn, self)?.is_empty()
+            && !generation::needs(conn, &self.extent)?;
+        if done {
+            conn.prepare_cached("DELETE FROM extent WHERE no = ?1")?
+                .execute([self.no])?;
         }
         Ok(())
     }
@@ -206,12 +216,6 @@ pub(super) fn insert(conn: &Connection, extent: &Extent) -> Done<ExtentRow> {
         row.sum(),
     ])?;
     Ok(row)
-}
-
-/// Forgets an extent without fragments.
-pub(super) fn remove(conn: &Connection, no: i64) -> Done<()> {
-    conn.prepare_cached("DELETE FROM extent WHERE no = ?1")?.execute([no])?;
-    Ok(())
 }
 
 fn select<'conn>(conn: &'conn Connection, rest: &str) -> Done<CachedStatement<'conn>> {

@@ -7,17 +7,18 @@
 //! ```
 //!
 //! Only the newest epoch may begin generations, and each closed one keeps its row while its epoch is the newest. So a generation that was
-//! closed can't be begun again, although sequences arrive in any order.
+//! closed can't be begun again, although sequences arrive in any order; nor can one that is a head.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::catalog::CatalogError;
-use crate::catalog::record::{Condition, EpochRow, Intent, OpenGeneration};
+use crate::catalog::record::{Condition, EpochRow, Extent, Intent, OpenGeneration};
 use crate::fragment::id::{ExtentId, Generation, Kind, WriterId};
 
 use super::column::{self, get, number};
 use super::extent;
 use super::fault::{Done, Fault};
+use super::head;
 use super::schema::{OPEN, OWES_VOID, SETTLED};
 
 const COLUMNS: &str = "generation, name, policy, condition, expected, state, root";
@@ -87,7 +88,11 @@ pub(super) fn open_for(conn: &Connection, intent: &Intent) -> Done<GenerationRow
 fn begin(conn: &Connection, intent: &Intent) -> Done<GenerationRow> {
     let generation = intent.extent.generation;
     match newest_epoch(conn)? {
-        Some(newest) if (newest.epoch, newest.writer) == (generation.epoch, generation.writer) => {}
+        Some(newest) if (newest.epoch, newest.writer) == (generation.epoch, generation.writer) => {
+            if head::name_at(conn, generation)?.is_some() {
+                return Err(Fault::Refused(CatalogError::Closed(generation)));
+            }
+        }
         Some(newest) if newest.epoch > generation.epoch => {
             return Err(Fault::Refused(CatalogError::Closed(generation)));
         }
@@ -108,6 +113,12 @@ fn begin(conn: &Connection, intent: &Intent) -> Done<GenerationRow> {
     })
 }
 
+/// True if the extent is the root of a generation that owes a void: the void takes its shape from it.
+pub(super) fn needs(conn: &Connection, extent: &Extent) -> Done<bool> {
+    let row = find(conn, extent.generation)?;
+    Ok(row.is_some_and(|row| row.state == OWES_VOID && row.root == Some(extent.id)))
+}
+
 /// Forgets a generation that was committed or overtaken.
 pub(super) fn remove(conn: &Connection, generation: Generation) -> Done<()> {
     conn.prepare_cached("DELETE FROM generation WHERE generation = ?1")?
@@ -115,8 +126,13 @@ pub(super) fn remove(conn: &Connection, generation: Generation) -> Done<()> {
     Ok(())
 }
 
-/// Bars a generation of the newest epoch that was not begun; an older one can't be begun anyway.
+/// Bars a generation of the newest epoch that was not begun; an older one can't be begun anyway. A head can't be closed.
 pub(super) fn bar(conn: &Connection, generation: Generation) -> Done<()> {
+    if let Some(name) = head::name_at(conn, generation)? {
+        return Err(Fault::rule(format!(
+            "generation {generation} is the head of object {name:?}, it can't be closed"
+        )));
+    }
     let newest = newest_epoch(conn)?;
     if newest.is_some_and(|newest| (newest.epoch, newest.writer) == (generation.epoch, generation.writer)) {
         raise_sequence(conn, generation)?;

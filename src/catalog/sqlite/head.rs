@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
 use crate::catalog::record::Version;
-use crate::fragment::id::{ExtentId, Kind};
+use crate::fragment::id::{ExtentId, Generation, Kind};
 
 use super::column::{self, get, number};
 use super::extent::{self, ExtentRow};
@@ -66,6 +66,13 @@ pub(super) fn find(conn: &Connection, name: &str) -> Done<Option<HeadRow>> {
     let mut statement = select(conn, "WHERE o.name = ?1")?;
     let mut rows = statement.query(params![name.as_bytes()])?;
     rows.next()?.map(HeadRow::read).transpose()
+}
+
+/// The name whose head is this generation.
+pub(super) fn name_at(conn: &Connection, generation: Generation) -> Done<Option<String>> {
+    let mut statement = conn.prepare_cached("SELECT name FROM object WHERE generation = ?1")?;
+    let mut rows = statement.query(params![column::generation(generation)])?;
+    rows.next()?.map(|row| column::get_name(row, 0)).transpose()
 }
 
 /// Heads that are not removals: names that begin with `prefix` and are above `after`, in byte order.

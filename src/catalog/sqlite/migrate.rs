@@ -75,3 +75,70 @@ fn keep_copy(conn: &Connection, path: &Path, version: u32) -> Done<()> {
         .map_err(|error| failed(&error))?;
     file.sync_all().map_err(|error| failed(&error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::CatalogError;
+    use crate::catalog::sample::SET;
+
+    const ADDS: Step = |conn| Ok(conn.execute_batch("ALTER TABLE probe ADD COLUMN at INTEGER NOT NULL DEFAULT 7")?);
+    const FAILS: Step = |conn| {
+        conn.execute_batch("DROP TABLE pin")?;
+        Err(Fault::Damaged("it can't be migrated".to_owned()))
+    };
+
+    /// A catalog of version 1 with one probe in it.
+    fn version_1(path: &Path) -> Connection {
+        let mut conn = Connection::open(path).unwrap();
+        apply(&mut conn, &STEPS[..1], None, path, SET).unwrap();
+        conn.execute("INSERT INTO probe VALUES (x'01', 'yes')", []).unwrap();
+        conn
+    }
+
+    fn number(conn: &Connection, sql: &str) -> i64 {
+        conn.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_migration_keeps_the_rows_and_a_copy_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("catalog.db");
+        let mut conn = version_1(&path);
+        apply(&mut conn, &[STEPS[0], ADDS, ADDS_NOTHING], Some(1), &path, SET).unwrap();
+        assert_eq!(number(&conn, "PRAGMA user_version"), 3);
+        assert_eq!(number(&conn, "SELECT at FROM probe WHERE answer = 'yes'"), 7);
+        let copy = Connection::open(folder.path().join("catalog.db.version-1")).unwrap();
+        assert_eq!(number(&copy, "PRAGMA user_version"), 1);
+        assert_eq!(number(&copy, "SELECT count(*) FROM probe"), 1);
+    }
+
+    const ADDS_NOTHING: Step = |_| Ok(());
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_version_it_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("catalog.db");
+        let mut conn = version_1(&path);
+        for _ in 0..2 {
+            let failed = apply(&mut conn, &[STEPS[0], ADDS, FAILS], Some(1), &path, SET);
+            assert!(matches!(failed, Err(Fault::Damaged(_))), "{failed:?}");
+            assert_eq!(number(&conn, "PRAGMA user_version"), 1);
+            assert_eq!(number(&conn, "SELECT count(*) FROM pin"), 0);
+        }
+    }
+
+    #[test]
+    fn without_room_for_a_copy_nothing_is_migrated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("catalog.db");
+        let mut conn = version_1(&path);
+        std::fs::create_dir(folder.path().join("catalog.db.version-1")).unwrap();
+        let failed = apply(&mut conn, &[STEPS[0], ADDS], Some(1), &path, SET);
+        let Err(Fault::Refused(CatalogError::Io { message, .. })) = failed else {
+            panic!("{failed:?}")
+        };
+        assert!(message.contains("catalog.db.version-1"), "{message}");
+        assert_eq!(number(&conn, "PRAGMA user_version"), 1);
+    }
+}

@@ -24,7 +24,7 @@ CREATE TABLE generation (
 CREATE TABLE object (
     no INTEGER PRIMARY KEY,
     name BLOB NOT NULL UNIQUE,
-    generation BLOB NOT NULL,
+    generation BLOB NOT NULL UNIQUE,
     kind INTEGER NOT NULL,
     root BLOB NOT NULL,
     len INTEGER NOT NULL,

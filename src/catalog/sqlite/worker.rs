@@ -204,11 +204,10 @@ impl Pen {
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
         );
         let told = match error {
-            CatalogError::Io { path, message } => CatalogError::Io {
-                path,
-                message: format!("{message}; nothing more is written, restart RAIC: it finds out what was kept"),
-            },
-            CatalogError::Rule(message) => fault::io(&self.path, &message),
+            CatalogError::Io { message, .. } | CatalogError::Rule(message) => {
+                let message = format!("{message}; nothing more is written, restart RAIC: it finds out what was kept");
+                fault::io(&self.path, &message)
+            }
             other => other,
         };
         self.broken = Some(told.clone());

@@ -99,7 +99,11 @@ pub(super) fn settle_void(
     }
     fragment::mark(conn, fragments)?;
     row.state = SETTLED;
-    row.save(conn)
+    row.save(conn)?;
+    match row.root.map(|root| extent::find(conn, root)).transpose()?.flatten() {
+        Some(root) => root.remove_if_done(conn),
+        None => Ok(()),
+    }
 }
 
 /// See [`crate::catalog::Catalog::begin_move`].
@@ -124,6 +128,9 @@ pub(super) fn finish_move(conn: &Connection, fragment: &Fragment, doom_at: i64) 
     let Some(extent) = extent::find(conn, fragment.extent)? else {
         return Ok(Moved::Retired);
     };
+    if !extent.is_held() && extent.retired_at.is_none() {
+        return Err(Fault::rule(format!("extent {} is of no version yet", fragment.extent)));
+    }
     let copies = fragment::all_of(conn, &extent)?;
     let mut copies: Vec<FragmentRow> = copies
         .into_iter()
@@ -163,9 +170,7 @@ pub(super) fn deleted(conn: &Connection, fragments: &[Fragment]) -> Done<()> {
         };
         if let Some(row) = fragment::find(conn, &extent, fragment)?.filter(|row| row.due.is_some()) {
             row.remove(conn)?;
-            if extent.retired_at.is_some() && fragment::all_of(conn, &extent)?.is_empty() {
-                extent::remove(conn, extent.no)?;
-            }
+            extent.remove_if_done(conn)?;
         }
     }
     Ok(())
