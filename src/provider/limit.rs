@@ -50,6 +50,16 @@ impl Limits {
             download: None,
         }
     }
+
+    /// These limits, but not more calls at once than the scheme bears.
+    #[must_use]
+    pub fn within(self, scheme: &str) -> Limits {
+        let most = if scheme == "sftp" { SFTP_MOST } else { u32::MAX };
+        Limits {
+            concurrency: self.concurrency.clamp(1, most),
+            ..self
+        }
+    }
 }
 
 /// The places for calls under way at once.
@@ -270,6 +280,17 @@ mod tests {
         ))
         .await;
         assert!(seconds < 0.001, "{seconds}");
+    }
+
+    #[test]
+    fn more_calls_at_once_than_a_scheme_bears_are_not_made() {
+        for (scheme, asked, given) in [("sftp", 64, 32), ("sftp", 4, 4), ("s3", 64, 64), ("s3", 0, 1)] {
+            let limits = Limits {
+                concurrency: asked,
+                ..none()
+            };
+            assert_eq!(limits.within(scheme).concurrency, given, "{scheme} {asked}");
+        }
     }
 
     #[tokio::test]

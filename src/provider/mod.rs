@@ -12,6 +12,7 @@
 pub mod chance;
 pub mod conformance;
 pub mod fault;
+pub mod health;
 pub mod isolate;
 pub mod limit;
 pub mod memory;

@@ -227,7 +227,7 @@ fn findings(found: &Probe) -> Vec<(String, String)> {
         ("delete".to_owned(), finding(&found.delete)),
         ("rename".to_owned(), finding(&found.rename)),
         ("put-if-absent".to_owned(), creation(&found.create)),
-        ("overwrite".to_owned(), overwrite(&found.overwrite)),
+        ("overwrite".to_owned(), overwrite(found.overwrite.as_ref())),
     ];
     if let Some(round_trip) = found.round_trip_ms {
         findings.push(("round trip".to_owned(), format!("{round_trip:.2} ms")));
@@ -256,20 +256,21 @@ fn creation(found: &Creation) -> String {
     }
 }
 
-fn overwrite(found: &Overwrite) -> String {
-    match found {
-        Overwrite {
-            torn: 0,
-            gone: 0,
-            failed: 0,
-            whole,
-        } => format!("whole in {whole} reads"),
-        Overwrite {
-            torn,
-            gone,
-            failed,
-            whole,
-        } => format!("whole {whole}, torn {torn}, gone {gone}, failed {failed}"),
+fn overwrite(found: Option<&Overwrite>) -> String {
+    let Some(found) = found else {
+        return "not found out".to_owned();
+    };
+    let Overwrite {
+        whole,
+        torn,
+        gone,
+        failed,
+        ..
+    } = found;
+    if found.reads() == *whole {
+        format!("whole in {whole} reads")
+    } else {
+        format!("whole {whole}, torn {torn}, gone {gone}, failed {failed}")
     }
 }
 

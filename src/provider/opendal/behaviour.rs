@@ -43,6 +43,7 @@ impl Behaviour for Remote {
             create: capability.write_with_if_not_exists,
             rename: capability.rename,
             list: capability.list,
+            through_temporary: self.stem.is_some(),
         }
     }
 

@@ -65,7 +65,7 @@ fn by_io(sources: &[&(dyn StdError + 'static)]) -> Option<Class> {
     })
 }
 
-/// Codes of S3 and its kin, Azure and B2 that say more than the status beside them.
+/// Codes of S3 and its kin, Azure, Google and B2 that say more than the status beside them.
 fn by_code(message: &str) -> Option<Class> {
     let told = sentence(message);
     let code = told.split([':', ' ']).next().unwrap_or_default();
@@ -99,7 +99,13 @@ fn by_code(message: &str) -> Option<Class> {
         | "NOAUTH"
         | "WRONGPASS" => skewed_or_denied(message),
         "NotImplemented" => Class::Unsupported,
+        // Said with a 400 or 401 that would stop a retry, though it is what helps.
+        "RequestTimeout" | "IncompleteBody" | "BadDigest" | "OperationAborted" | "expired_auth_token" => {
+            Class::Transient
+        }
         _ if message.contains("The specified bucket does not exist") => Class::Config,
+        _ if message.contains("ateLimitExceeded") => Class::Throttled,
+        _ if message.contains("torageQuotaExceeded") => Class::Full,
         _ => return None,
     })
 }
@@ -220,6 +226,8 @@ mod tests {
             ("SignatureDoesNotMatch", 403, Class::Denied),
             ("QuotaExceeded", 403, Class::Full),
             ("InternalError", 500, Class::Transient),
+            ("RequestTimeout", 400, Class::Transient),
+            ("userRateLimitExceeded", 403, Class::Throttled),
         ] {
             let error = error(ErrorKind::PermissionDenied, &s3(code));
             assert_eq!(class(&error, Some(status)), want, "{code}");

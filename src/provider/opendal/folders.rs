@@ -84,14 +84,18 @@ impl Folders {
         }
     }
 
-    /// After a change: `key` is durably there, or durably away.
-    pub(super) async fn settle(&self, key: &str) -> io::Result<()> {
+    /// After a change: `key` is durably there, or, when it was deleted, durably away.
+    pub(super) async fn settle(&self, key: &str, deleted: bool) -> io::Result<()> {
         let Folders::OnDisk(disk) = self else {
             return Ok(());
         };
         let (disk, key) = (Arc::clone(disk), key.to_owned());
         let synced = tokio::task::spawn_blocking(move || disk.sync(folder(&key).unwrap_or_default()));
-        synced.await.map_err(io::Error::other)?
+        match synced.await.map_err(io::Error::other)? {
+            // The folder went too: there is no entry left to make durable.
+            Err(error) if deleted && error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
     }
 
     /// The folder of the whole provider is there; true where it can't be told.
@@ -117,12 +121,8 @@ impl Disk {
                 above.push(name);
             }
         }
-        match sync(&self.root.join(folder)) {
-            Ok(()) => remember(&self.known, folder),
-            // Another deletion took the folder with it: there is no entry left to make durable.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+        sync(&self.root.join(folder))?;
+        remember(&self.known, folder);
         Ok(())
     }
 }
@@ -157,8 +157,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("a/b")).unwrap();
         let folders = Folders::on_disk(root.path().to_str().unwrap());
-        folders.settle("a/b/c").await.unwrap();
-        folders.settle("d").await.unwrap();
+        folders.settle("a/b/c", false).await.unwrap();
+        folders.settle("d", true).await.unwrap();
         let Folders::OnDisk(disk) = &folders else {
             unreachable!("made on disk")
         };
@@ -166,10 +166,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_that_went_away_is_no_error_and_not_known() {
+    async fn a_folder_that_went_away_matters_to_what_was_put_there_and_not_to_what_was_deleted() {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::on_disk(root.path().to_str().unwrap());
-        folders.settle("gone/c").await.unwrap();
+        folders.settle("gone/c", true).await.unwrap();
+        let put = folders.settle("gone/c", false).await.unwrap_err();
+        assert_eq!(put.kind(), io::ErrorKind::NotFound);
         assert!(folders.has_root());
         drop(root);
         assert!(!folders.has_root());
@@ -179,6 +181,7 @@ mod tests {
     async fn a_root_that_went_away_is_an_error() {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::on_disk(root.path().join("away").to_str().unwrap());
-        assert_eq!(folders.settle("a/c").await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let put = folders.settle("a/c", false).await.unwrap_err();
+        assert_eq!(put.kind(), io::ErrorKind::NotFound);
     }
 }

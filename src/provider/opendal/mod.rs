@@ -10,7 +10,7 @@
 //! - every call ends: connecting, silence and the whole of a call are bounded; no call is repeated here
 //! - own connections for each provider, credentials from its options only, redirects on the same host only
 //! - errors are classed once, in `class.rs`, and carry one sentence without secrets
-//! - what a disk acknowledges outlasts a power cut: `folders.rs`
+//! - what a disk acknowledges outlasts a power cut: `folders.rs`; what a crash leaves in `tmp/` is swept: `sweep.rs`
 
 mod behaviour;
 mod class;
@@ -18,6 +18,7 @@ mod folders;
 mod options;
 mod redact;
 mod remote;
+mod sweep;
 mod wire;
 mod write;
 #[cfg(test)]
@@ -34,7 +35,9 @@ pub use options::{known_options, schemes};
 pub use remote::Remote;
 
 use super::Provider;
+use super::isolate::Patience;
 use super::limit::Limits;
+use super::retry::Retry;
 
 #[cfg(doc)]
 use super::Class;
@@ -109,6 +112,14 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
+    /// When a call is given up from outside. A put has up to five steps with a bound of their own, which end it in better words.
+    pub fn patience(&self) -> Patience {
+        Patience {
+            base: self.connect + 12 * self.idle,
+            slowest: self.slowest.div_ceil(2),
+        }
+    }
+
     /// How long a call with a body of `len` bytes may take.
     pub fn deadline(&self, len: u64) -> Duration {
         2 * self.idle + Duration::from_secs(len.div_ceil(self.slowest.max(1)))
@@ -177,6 +188,19 @@ fn did_you_mean(near: Option<&str>) -> String {
 /// Opens a provider without limits and retries; [`super::steady`] adds them. Sends nothing yet, but makes the folder of an `fs`.
 pub fn open(spec: &Spec) -> Result<Arc<dyn Provider>, OpenError> {
     Ok(Arc::new(Remote::open(spec)?))
+}
+
+/// Opens a provider as the work above wants it: [`super::steady`], with the limits and times of its specification.
+/// The waits between tries are drawn from `seed`.
+pub fn connect(spec: &Spec, retry: Retry, seed: u64) -> Result<Arc<dyn Provider>, OpenError> {
+    let limits = spec.limits.within(&spec.scheme);
+    Ok(super::steady(
+        open(spec)?,
+        &limits,
+        spec.timeouts.patience(),
+        retry,
+        seed,
+    ))
 }
 
 /// Makes aws-lc-rs the TLS of this process; the second call and all later ones do nothing. Two providers of cryptography are

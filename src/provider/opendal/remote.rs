@@ -41,7 +41,7 @@ pub struct Remote {
     redact: Redact,
     pub(super) folders: Folders,
     /// The first part of names in `tmp/`, drawn at open; `None` where a blob may be written under its key.
-    stem: Option<String>,
+    pub(super) stem: Option<String>,
     pub(super) written: AtomicU64,
     /// When a blob, a listing or a clear denial of the blob last showed that the bucket is there.
     proven: Mutex<Option<Instant>>,

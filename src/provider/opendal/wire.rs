@@ -47,6 +47,11 @@ impl Note {
         self.date.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// A new request begins: the last answer is not about it.
+    fn clear(&self) {
+        self.status.store(0, Ordering::Relaxed);
+    }
+
     fn take(&self, response: &Response<HttpBody>) {
         self.status.store(response.status().as_u16(), Ordering::Relaxed);
         let date = response.headers().get("date").and_then(|date| date.to_str().ok());
@@ -99,8 +104,9 @@ impl HttpTransport for Wire {
     async fn fetch(&self, request: Request<Buffer>) -> opendal::Result<Response<HttpBody>> {
         let range = request.headers().get("range").and_then(|range| range.to_str().ok());
         let limit = range.and_then(range_len).unwrap_or(LONGEST_ANSWER);
-        let response = self.0.fetch(request).await?;
         // Without a note the request is OpenDAL's own, made outside of any call of ours.
+        NOTE.try_with(|note| note.clear()).unwrap_or_default();
+        let response = self.0.fetch(request).await?;
         NOTE.try_with(|note| note.take(&response)).unwrap_or_default();
         let bounded = |body: HttpBody| {
             body.map_inner(|pieces| {

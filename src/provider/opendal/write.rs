@@ -27,23 +27,26 @@ impl Remote {
         let answer = self.step(Operation::Put, key, limit, write).await;
         answer.map(|(metadata, _)| metadata).map_err(|error| {
             self.folders.forget(name);
-            match error.class {
-                // A write finds nothing missing but what it should be written into.
-                Class::Gone => ProviderError {
-                    class: Class::Config,
-                    ..error
-                },
-                _ => error,
-            }
+            self.missing(error)
         })
+    }
+
+    /// A write finds nothing missing but what it should be written into: a bucket is a person's to make, a folder or a blob in
+    /// `tmp/` is made again by the next try.
+    fn missing(&self, error: ProviderError) -> ProviderError {
+        let class = match error.class {
+            Class::Gone if self.has_bucket() => Class::Config,
+            Class::Gone => Class::Transient,
+            other => other,
+        };
+        ProviderError { class, ..error }
     }
 
     /// The length of what was written, where only the provider knows it.
     async fn length(&self, key: &str, name: &str) -> Result<u64, ProviderError> {
-        let stat = self
-            .step(Operation::Put, key, self.short(), self.reads.stat(name))
-            .await?;
-        Ok(stat.0.content_length())
+        let stat = self.step(Operation::Put, key, self.short(), self.reads.stat(name));
+        let answer = stat.await.map_err(|error| self.missing(error))?;
+        Ok(answer.0.content_length())
     }
 
     fn must_be(&self, key: &str, len: u64, want: u64) -> Result<(), ProviderError> {
@@ -117,11 +120,15 @@ impl Remote {
             self.writes.rename(from, key).await
         };
         let renamed = self.step(Operation::Put, key, self.short(), rename).await;
-        renamed.map(drop).inspect_err(|_| self.folders.forget(key))
+        renamed.map(drop).map_err(|error| {
+            self.folders.forget(key);
+            self.missing(error)
+        })
     }
 
     async fn settle(&self, operation: Operation, key: &str) -> Result<(), ProviderError> {
-        self.folders.settle(key).await.map_err(|error| {
+        let settled = self.folders.settle(key, operation == Operation::Delete).await;
+        settled.map_err(|error| {
             // Not to be tried again: after a failed sync the next one may succeed over lost bytes.
             let message = format!("the folder could not be synced: {error}");
             self.error(operation, key, Class::Config, &message)
