@@ -1,5 +1,7 @@
 //! What care promises: what is lost is made anew where the policy lets it, and nothing else moves.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod support;
 
 use std::collections::BTreeMap;

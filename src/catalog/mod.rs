@@ -25,8 +25,8 @@ use futures::future::BoxFuture;
 
 use crate::fragment::id::{ExtentId, Generation, ProviderId, WriterId};
 use record::{
-    Census, Commit, Committed, Doomed, EpochRow, Extent, Fragment, Intent, Member, OpenGeneration, Piece, Pin, Usage,
-    Version,
+    Census, Commit, Committed, Doomed, EpochRow, Extent, Found, Fragment, Intent, Member, OpenGeneration, Piece, Pin,
+    Usage, Version, Waiting,
 };
 
 /// An answer that is on its way.
@@ -78,6 +78,17 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     /// the extent is not even known any more, the caller deletes the copy.
     fn finish_move(&self, fragment: Fragment, doom_at: i64) -> Answer<'_, ()>;
 
+    /// Versions that a rebuild found on the clouds, in one transaction: extents, fragments and the heads of their objects. One whose object has
+    /// a head as new or newer is passed over. [`CatalogError::Rule`] if one names an extent that is not among its own, or one that is
+    /// known in another form.
+    fn adopt(&self, found: Vec<Found>, now: i64) -> Answer<'_, ()>;
+
+    /// Versions of which a rebuild could not tell whether they count, in place of those before.
+    fn await_providers(&self, waiting: Vec<Waiting>) -> Answer<'_, ()>;
+
+    /// Epochs that were seen on the clouds, with the highest sequence seen in each: never used again.
+    fn learn_epochs(&self, epochs: Vec<EpochRow>) -> Answer<'_, ()>;
+
     /// Fragments whose deletion is due at `now`, oldest first, at most `limit`; none of an extent that retired at or after the begin of a pin
     /// that is live at `now`. What no version ever held isn't kept by pins.
     fn doomed(&self, now: i64, limit: usize) -> Answer<'_, Vec<Doomed>>;
@@ -120,6 +131,9 @@ pub trait Catalog: fmt::Debug + Send + Sync {
 
     /// Generations that are neither committed nor settled, oldest first.
     fn open_generations(&self) -> Answer<'_, Vec<OpenGeneration>>;
+
+    /// What [`Catalog::await_providers`] noted and no head has overtaken since: such an object can't be read.
+    fn awaited(&self) -> Answer<'_, Vec<Waiting>>;
 
     /// Every known epoch with its last issued sequence.
     fn epochs(&self) -> Answer<'_, Vec<EpochRow>>;

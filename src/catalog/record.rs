@@ -166,6 +166,28 @@ pub struct Piece {
     pub fragments: Vec<Fragment>,
 }
 
+/// A version that a rebuild found on the clouds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The version.
+    pub version: Version,
+    /// The data extents in order, as in a commit.
+    pub places: Vec<Place>,
+    /// Manifests, a tombstone's root.
+    pub others: Vec<ExtentId>,
+    /// Every extent that the version names, with the fragments that were seen.
+    pub extents: Vec<(Extent, Vec<Fragment>)>,
+}
+
+/// A version that may be its object's head; too few providers answer to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The object.
+    pub name: String,
+    /// The version.
+    pub generation: Generation,
+}
+
 /// A fragment to be deleted, with what its key is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doomed {

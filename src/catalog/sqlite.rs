@@ -10,6 +10,7 @@
 //! names of objects, so it belongs to its owner alone (0600). Who writes holds the lock of `lock.rs`; the engine's own locks keep
 //! the file whole even if two write.
 
+mod adopt;
 mod check;
 mod column;
 mod commit;
@@ -36,8 +37,8 @@ use rusqlite::Connection;
 pub use worker::Tally;
 
 use super::record::{
-    Census, Commit, Committed, Doomed, EpochRow, Extent, Fragment, Health, Intent, Member, OpenGeneration, Piece, Pin,
-    Usage, Version,
+    Census, Commit, Committed, Doomed, EpochRow, Extent, Found, Fragment, Health, Intent, Member, OpenGeneration,
+    Piece, Pin, Usage, Version, Waiting,
 };
 use super::{Answer, Catalog, CatalogError};
 use crate::fragment::id::{ExtentId, Generation, ProviderId, SetId, WriterId};
@@ -223,6 +224,22 @@ impl Catalog for SqliteCatalog {
                 write::Moved::Retired => Err(CatalogError::Retired(fragment.extent)),
             }
         })
+    }
+
+    fn adopt(&self, found: Vec<Found>, now: i64) -> Answer<'_, ()> {
+        self.write(move |conn| adopt::adopt(conn, &found, now))
+    }
+
+    fn await_providers(&self, waiting: Vec<Waiting>) -> Answer<'_, ()> {
+        self.write(move |conn| adopt::await_providers(conn, &waiting))
+    }
+
+    fn awaited(&self) -> Answer<'_, Vec<Waiting>> {
+        self.read(adopt::awaited)
+    }
+
+    fn learn_epochs(&self, epochs: Vec<EpochRow>) -> Answer<'_, ()> {
+        self.write(move |conn| adopt::learn_epochs(conn, &epochs))
     }
 
     fn doomed(&self, now: i64, limit: usize) -> Answer<'_, Vec<Doomed>> {

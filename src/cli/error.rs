@@ -298,14 +298,18 @@ impl From<StoreError> for Failure {
             StoreError::Name { .. } => new("E0201", &error)
                 .note("a name is 1 to 1024 bytes of UTF-8, parts divided by single `/`, none of them `.` or `..`")
                 .note(UNTOUCHED),
-            StoreError::Range { .. } => new("E0202", &error).note("raic stat  tells how long it is").note(UNTOUCHED),
+            StoreError::Range { .. } => new("E0202", &error)
+                .note("raic stat  tells how long it is")
+                .note(UNTOUCHED),
             StoreError::NotFound { .. } => new("E0203", &error).note("raic ls -r  lists all names").note(UNTOUCHED),
             StoreError::Refused { .. } => new("E0204", &error).note("the object is as it was"),
             StoreError::Placement { .. } => new("E0205", &error)
                 .note("each fragment needs a provider of its own that takes writes: raic provider list")
                 .note("nothing was stored"),
             StoreError::Source { .. } => new("E0206", &error).note(AS_IT_WAS),
-            StoreError::NotStored { causes, .. } => new("E0401", &error).because(causes).note(SEE_STATUS).note(AS_IT_WAS),
+            StoreError::NotStored { causes, .. } => {
+                new("E0401", &error).because(causes).note(SEE_STATUS).note(AS_IT_WAS)
+            }
             StoreError::OutcomeUnknown { causes, .. } => new("E0402", &error)
                 .because(causes)
                 .note("the next put or rm decides it, once the providers answer; raic status  lists it until then"),
@@ -316,19 +320,38 @@ impl From<StoreError> for Failure {
             StoreError::Lost { .. } => new("E0404", &error)
                 .note("if a provider was only emptied or moved, bring its blobs back and try again")
                 .note("no byte of it was given out, nothing was changed"),
-            StoreError::NoMajority { causes, .. } => new("E0405", &error).because(causes).note(SEE_STATUS).note("nothing was stored"),
+            StoreError::NoMajority { causes, .. } => new("E0405", &error)
+                .because(causes)
+                .note(SEE_STATUS)
+                .note("nothing was stored"),
             StoreError::Stale { .. } => new("E0406", &error)
-                .note("bring back the newest catalog, or use the machine that writes to this set")
+                .note("an old catalog was restored: raic recover  brings it up to date")
+                .note("another machine writes to this set: use that one")
                 .note("nothing was written or deleted"),
             StoreError::Inconsistent { .. } => new("E0407", &error).note("nothing was changed; please report this"),
+            StoreError::Waiting { .. } => new("E0409", &error)
+                .note("raic recover  decides it when more providers answer")
+                .note("nothing older is given instead, nothing was changed"),
+            StoreError::Blind { causes, .. } => new("E0410", &error)
+                .because(causes)
+                .note("try again when they answer, or take the risk: raic recover --accept-risk")
+                .note("nothing was changed"),
+            StoreError::NoMembership { causes, .. } => new("E0313", &error)
+                .because(causes)
+                .note("are these the right providers, and the right key? raic provider list")
+                .note("nothing was changed"),
             StoreError::Miscoded { .. } => new("E0408", &error).note("test the machine's memory before storing more"),
             StoreError::Foreign { provider, .. } => new("E0309", &error)
-                .note(format!("give `{provider}` an empty bucket or folder, or use the key that belongs to its data"))
+                .note(format!(
+                    "give `{provider}` an empty bucket or folder, or use the key that belongs to its data"
+                ))
                 .note("nothing was written there"),
             StoreError::Unknown { .. } => new("E0310", &error)
-                .note("bring back the catalog in the state folder (raic config path), or give it an empty bucket or folder")
+                .note("raic recover  rebuilds the catalog from the providers; or give it an empty bucket or folder")
                 .note("nothing was written there"),
-            StoreError::NoMember { .. } => new("E0311", &error).note("raic status  lists the members").note("nothing was changed"),
+            StoreError::NoMember { .. } => new("E0311", &error)
+                .note("raic status  lists the members")
+                .note("nothing was changed"),
             StoreError::Catalog(error) => Failure::from(error.clone()),
         }
     }
@@ -342,7 +365,7 @@ impl From<CatalogError> for Failure {
             CatalogError::Io { .. } => new("E0501")
                 .note("is the disk full, or the state folder not yours? what was stored before is not touched"),
             CatalogError::Damaged { .. } => {
-                new("E0502").note("move the file away and bring back a copy; the data on the providers is not touched")
+                new("E0502").note("move the file away, then: raic recover; the data on the providers is not touched")
             }
             CatalogError::Newer { .. } => new("E0503").note("use the newer raic; nothing was changed"),
             CatalogError::OtherSet { .. } => new("E0504")

@@ -212,6 +212,11 @@ const CODES: &[(&str, &str, &str)] = &[
         "Only one that is gone for good is taken out so: raic provider remove NAME --lost, then raic repair.",
     ),
     (
+        "E0313",
+        "no provider of this cloud set answers",
+        "A rebuild needs one provider that holds this set's data. Nothing was changed.",
+    ),
+    (
         "E0401",
         "not stored",
         "Too few providers confirmed their fragment; the object is as it was before.",
@@ -239,7 +244,7 @@ const CODES: &[(&str, &str, &str)] = &[
     (
         "E0406",
         "an old catalog",
-        "The providers know more than the catalog does: it was restored from a copy, or another machine writes.",
+        "The providers know more than the catalog does: it was restored from a copy (raic recover), or another machine writes.",
     ),
     (
         "E0407",
@@ -250,6 +255,16 @@ const CODES: &[(&str, &str, &str)] = &[
         "E0408",
         "this machine computed wrongly",
         "What was coded did not verify, so nothing was sent. Test the memory.",
+    ),
+    (
+        "E0409",
+        "not decided since the rebuild",
+        "Too few of the object's providers answered to raic recover. Run it again when they do.",
+    ),
+    (
+        "E0410",
+        "too few providers to rebuild from",
+        "A newer version or a removal could lie on those that are silent. --accept-risk goes on without them.",
     ),
     (
         "E0501",

@@ -9,7 +9,7 @@
 //! Two majorities meet, so a process that runs on an old catalog, or beside another machine, sees a record that it doesn't know and stops
 //! before anything it wrote counts.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -292,16 +292,16 @@ const CHUNK_LEN: u32 = 1 << 16;
 
 /// The epochs of the catalog.
 #[derive(Clone, Debug)]
-struct Known(BTreeMap<u64, WriterId>);
+struct Known(BTreeSet<(u64, WriterId)>);
 
 impl Known {
     fn has(&self, generation: Generation) -> bool {
-        self.0.get(&generation.epoch) == Some(&generation.writer)
+        self.0.contains(&(generation.epoch, generation.writer))
     }
 }
 
 fn stale(known: &Known, found: Generation, cloud: &Cloud) -> Failure {
-    let newest = known.0.keys().next_back().copied().unwrap_or(0);
+    let newest = known.0.last().map_or(0, |(epoch, _)| *epoch);
     Failure::Stale {
         known: newest,
         found: found.epoch,

@@ -146,6 +146,32 @@ pub enum StoreError {
         /// What the providers said.
         causes: Vec<ProviderError>,
     },
+    /// No provider that answers keeps a membership of this set, so nothing can be rebuilt.
+    #[error("no provider that answers belongs to this cloud set: {} empty, {} without an answer", .empty.len(), .causes.len())]
+    NoMembership {
+        /// Providers that hold nothing of any set, by name.
+        empty: Vec<String>,
+        /// Why others gave no answer.
+        causes: Vec<ProviderError>,
+    },
+    /// So few providers answer that a whole version could be hidden.
+    #[error(
+        "{answered} of {members} providers could be listed; with so few, newer versions and removals could be hidden"
+    )]
+    Blind {
+        /// Members that were listed whole.
+        answered: usize,
+        /// All members.
+        members: usize,
+        /// Why the others were not.
+        causes: Vec<ProviderError>,
+    },
+    /// A rebuild found a version that may be the object; too few providers answered to tell.
+    #[error("{name}: after a rebuild it is not known yet which version counts: too few of its providers answered")]
+    Waiting {
+        /// The object.
+        name: String,
+    },
     /// A provider's root belongs to another set.
     #[error("provider {provider} holds the data of another cloud set ({found}); this one is {wanted}")]
     Foreign {
@@ -205,9 +231,12 @@ impl StoreError {
             | StoreError::Placement { .. }
             | StoreError::NoMember { .. } => Kind::Input,
             StoreError::NotFound { .. } => Kind::NotFound,
-            StoreError::NotStored { .. } | StoreError::Unreachable { .. } | StoreError::NoMajority { .. } => {
-                Kind::Unreachable
-            }
+            StoreError::NotStored { .. }
+            | StoreError::Unreachable { .. }
+            | StoreError::NoMajority { .. }
+            | StoreError::NoMembership { .. }
+            | StoreError::Blind { .. }
+            | StoreError::Waiting { .. } => Kind::Unreachable,
             StoreError::Lost { .. } => Kind::Lost,
             StoreError::OutcomeUnknown { .. } => Kind::Unknown,
             StoreError::Stale { .. } | StoreError::Foreign { .. } | StoreError::Unknown { .. } => Kind::Fenced,

@@ -153,6 +153,12 @@ impl Store {
             .clone()
     }
 
+    /// The providers of the configuration.
+    #[must_use]
+    pub fn configured(&self) -> &[Configured] {
+        &self.configured
+    }
+
     /// The catalog.
     #[must_use]
     pub fn catalog(&self) -> &Arc<dyn Catalog> {

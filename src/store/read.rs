@@ -69,8 +69,11 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Store {
-    /// The object's newest committed version.
+    /// The object's newest committed version. [`StoreError::Waiting`] if a rebuild left it open which one that is.
     pub async fn head(&self, name: &str) -> Result<Version, StoreError> {
+        if self.catalog.awaited().await?.iter().any(|waiting| waiting.name == name) {
+            return Err(StoreError::Waiting { name: name.to_owned() });
+        }
         let head = self
             .catalog
             .head(name)

@@ -118,7 +118,8 @@ fn named(conn: &Connection, commit: &Commit) -> Done<Result<BTreeMap<ExtentId, E
     Ok(Ok(found))
 }
 
-fn replace_head(
+/// Makes the commit's version the head in place of `old`; `named` are the rows of all extents that it names.
+pub(super) fn replace_head(
     conn: &Connection,
     commit: &Commit,
     old: Option<HeadRow>,

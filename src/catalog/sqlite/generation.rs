@@ -30,7 +30,7 @@ pub(super) struct GenerationRow {
     pub(super) name: String,
     pub(super) policy: String,
     pub(super) condition: Condition,
-    /// [`OPEN`], [`OWES_VOID`] or [`SETTLED`].
+    /// [`OPEN`], [`OWES_VOID`], [`SETTLED`] or [`super::schema::AWAITING`].
     pub(super) state: i64,
     pub(super) root: Option<ExtentId>,
 }
@@ -152,9 +152,9 @@ pub(super) fn bar(conn: &Connection, generation: Generation) -> Done<()> {
 /// Generations that are open or owe a void, oldest first, with their extents.
 pub(super) fn open_ones(conn: &Connection) -> Done<Vec<OpenGeneration>> {
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM generation WHERE state <> ?1 ORDER BY generation"
+        "SELECT {COLUMNS} FROM generation WHERE state IN (?1, ?2) ORDER BY generation"
     ))?;
-    let mut rows = statement.query([SETTLED])?;
+    let mut rows = statement.query([OPEN, OWES_VOID])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let row = GenerationRow::read(row)?;
@@ -170,6 +170,19 @@ pub(super) fn open_ones(conn: &Connection) -> Done<Vec<OpenGeneration>> {
             extents: extents.into_iter().map(|extent| extent.id).collect(),
             voids: voids.into_iter().map(|extent| extent.id).collect(),
         });
+    }
+    Ok(found)
+}
+
+/// Generations in this state, oldest first.
+pub(super) fn in_state(conn: &Connection, state: i64) -> Done<Vec<GenerationRow>> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM generation WHERE state = ?1 ORDER BY generation"
+    ))?;
+    let mut rows = statement.query([state])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(GenerationRow::read(row)?);
     }
     Ok(found)
 }
@@ -192,7 +205,7 @@ pub(super) fn claim_epoch(conn: &Connection, epoch: u64, writer: WriterId) -> Do
 
 /// All epochs, oldest first.
 pub(super) fn epochs(conn: &Connection) -> Done<Vec<EpochRow>> {
-    let mut statement = conn.prepare_cached("SELECT epoch, writer, last_sequence FROM epoch ORDER BY epoch")?;
+    let mut statement = conn.prepare_cached("SELECT epoch, writer, last_sequence FROM epoch ORDER BY epoch, writer")?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -219,16 +232,16 @@ fn read_epoch(row: &Row<'_>) -> Done<EpochRow> {
 fn raise_sequence(conn: &Connection, generation: Generation) -> Done<()> {
     let epoch = column::stored(generation.epoch, "an epoch")?;
     let sequence = column::stored(generation.sequence, "a sequence")?;
-    conn.prepare_cached("UPDATE epoch SET last_sequence = max(last_sequence, ?2) WHERE epoch = ?1")?
-        .execute([epoch, sequence])?;
+    conn.prepare_cached("UPDATE epoch SET last_sequence = max(last_sequence, ?3) WHERE epoch = ?1 AND writer = ?2")?
+        .execute(params![epoch, generation.writer.0, sequence])?;
     Ok(())
 }
 
 /// How many generations are open or owe a void.
 pub(super) fn count_open(conn: &Connection) -> Done<u64> {
     let count: Option<i64> = conn
-        .prepare_cached("SELECT count(*) FROM generation WHERE state <> ?1")?
-        .query_row([SETTLED], |row| row.get(0))
+        .prepare_cached("SELECT count(*) FROM generation WHERE state IN (?1, ?2)")?
+        .query_row([OPEN, OWES_VOID], |row| row.get(0))
         .optional()?;
     Ok(count.unwrap_or(0).cast_unsigned())
 }

@@ -28,6 +28,9 @@ pub(super) const OWES_VOID: i64 = 1;
 /// `generation.state`: closed for ever and paid. The row stays as long as its epoch is the newest, so that it can't be begun again.
 pub(super) const SETTLED: i64 = 2;
 
+/// `generation.state`: a rebuild found it and could not tell whether it counts, as too few providers answered.
+pub(super) const AWAITING: i64 = 3;
+
 /// `place.start` of what is no data: manifests, and the root of a removal.
 pub(super) const NO_DATA: i64 = -1;
 

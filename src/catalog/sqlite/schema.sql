@@ -6,10 +6,11 @@ CREATE TABLE catalog (
 ) STRICT;
 
 CREATE TABLE epoch (
-    epoch INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL,
     writer BLOB NOT NULL,
-    last_sequence INTEGER NOT NULL
-) STRICT;
+    last_sequence INTEGER NOT NULL,
+    PRIMARY KEY (epoch, writer)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE generation (
     generation BLOB PRIMARY KEY,

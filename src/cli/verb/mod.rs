@@ -12,6 +12,7 @@ mod names;
 pub(crate) mod prices;
 pub(crate) mod provider;
 pub(crate) mod put;
+pub(crate) mod recover;
 pub(crate) mod repair;
 pub(crate) mod rm;
 pub(crate) mod shell;
@@ -47,6 +48,7 @@ macro_rules! documents {
             $crate::cli::verb::provider::Schemes,
             $crate::cli::verb::provider::Tests,
             $crate::cli::verb::put::Kept,
+            $crate::cli::verb::recover::Answer,
             $crate::cli::verb::repair::Mended,
             $crate::cli::verb::rm::Removal,
             $crate::cli::verb::shell::Build,
@@ -73,6 +75,7 @@ pub(crate) async fn run(verb: Verb, context: &Arc<Context>) -> Result<Exit, Fail
         Verb::Status(args) => status::run(&args, context).await,
         Verb::Repair(args) => repair::run(&args, context).await,
         Verb::Prices(args) => prices::run(&args, context),
+        Verb::Recover(args) => recover::run(&args, context).await,
         Verb::Provider(noun) => provider::run(&noun, context).await,
         Verb::Config(noun) => config::run(&noun, context),
         Verb::Key(noun) => key::run(&noun, context),

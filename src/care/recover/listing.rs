@@ -1,0 +1,220 @@
+//! What the providers themselves say: whose they are, who the members are, and which blobs they hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use futures::future::join_all;
+
+use crate::catalog::record::{EpochRow, Member, MemberState};
+use crate::fragment::id::{ProviderId, WriterId};
+use crate::fragment::identity::{self, Membership};
+use crate::fragment::key::{IDENTITY_PREFIX, open_key};
+use crate::fragment::scan::{Noted, Skeleton};
+use crate::provider::{Provider, ProviderError};
+use crate::store::Store;
+use crate::store::clouds::{Cloud, Configured, Identity, identify};
+use crate::store::error::StoreError;
+
+/// The longest membership blob that is read, in bytes.
+const LONGEST_MEMBERSHIP: u64 = (1 << 20) + 120;
+
+/// Who the providers of the configuration are.
+#[derive(Debug, Default)]
+pub(super) struct Roll {
+    /// The newest membership that was found.
+    pub(super) newest: Option<Membership>,
+    /// The names in the configuration of those that hold this set's data.
+    pub(super) names: BTreeMap<ProviderId, String>,
+    /// Why others gave no answer.
+    pub(super) silent: Vec<ProviderError>,
+    /// Providers that hold nothing of any set, by name.
+    pub(super) empty: Vec<String>,
+}
+
+/// Asks every provider of the configuration for its identity and the memberships that it keeps.
+pub(super) async fn call_roll(store: &Store) -> Result<Roll, StoreError> {
+    let configured = store.configured();
+    let answers = join_all(configured.iter().map(|c| identify(store.keys(), c.provider.as_ref()))).await;
+    let mut roll = Roll::default();
+    for (configured, answer) in configured.iter().zip(answers) {
+        match answer {
+            Ok(Identity::Ours(id)) => {
+                roll.names.insert(id, configured.name.clone());
+                match newest_membership(store, configured).await {
+                    Ok(found) => roll.take(found),
+                    Err(error) => roll.silent.push(error),
+                }
+            }
+            Ok(Identity::Absent) => roll.empty.push(configured.name.clone()),
+            Ok(Identity::Foreign(set)) => {
+                return Err(StoreError::Foreign {
+                    provider: configured.name.clone(),
+                    found: set.to_string(),
+                    wanted: store.keys().set().to_string(),
+                });
+            }
+            Err(error) => roll.silent.push(error),
+        }
+    }
+    Ok(roll)
+}
+
+impl Roll {
+    fn take(&mut self, found: Option<Membership>) {
+        let newer = |found: &Membership| self.newest.as_ref().is_none_or(|known| known.version < found.version);
+        if let Some(found) = found.filter(newer) {
+            self.newest = Some(found);
+        }
+    }
+
+    /// The members as the catalog keeps them, by the names that the configuration has for them now.
+    pub(super) fn members(&self) -> Option<(u64, Vec<Member>)> {
+        let membership = self.newest.as_ref()?;
+        let member = |member: &identity::Member| Member {
+            id: member.id,
+            name: self.names.get(&member.id).unwrap_or(&member.name).clone(),
+            weight: member.weight,
+            state: kept(member.state),
+            since: member.since,
+        };
+        Some((membership.version, membership.members.iter().map(member).collect()))
+    }
+}
+
+fn kept(state: identity::MemberState) -> MemberState {
+    match state {
+        identity::MemberState::Active => MemberState::Active,
+        identity::MemberState::ReadOnly => MemberState::ReadOnly,
+        identity::MemberState::Draining => MemberState::Draining,
+        identity::MemberState::Lost => MemberState::Lost,
+        identity::MemberState::Removed => MemberState::Removed,
+    }
+}
+
+/// The newest membership that one provider keeps. One that can't be read is passed over: another has it too.
+async fn newest_membership(store: &Store, configured: &Configured) -> Result<Option<Membership>, ProviderError> {
+    let provider = configured.provider.as_ref();
+    let mut keys: Vec<(u64, String, Option<u64>)> = provider
+        .list(IDENTITY_PREFIX)
+        .try_filter_map(|listed| async move {
+            let version = identity::parse_membership_key(&listed.key).map(|(version, _)| version);
+            Ok(version.map(|version| (version, listed.key, listed.len)))
+        })
+        .try_collect()
+        .await?;
+    keys.sort_by(|a, b| b.cmp(a));
+    for (_, key, len) in keys {
+        match read_membership(store, provider, &key, len).await {
+            Ok(Some(found)) => return Ok(Some(found)),
+            Ok(None) => tracing::warn!("provider {}: {key} is no membership of this set", configured.name),
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+    Ok(None)
+}
+
+async fn read_membership(
+    store: &Store,
+    provider: &dyn Provider,
+    key: &str,
+    len: Option<u64>,
+) -> Result<Option<Membership>, ProviderError> {
+    let len = match len {
+        Some(len) => len,
+        None => provider.stat(key).await?.len,
+    };
+    let bytes = provider.get(key, 0..len.min(LONGEST_MEMBERSHIP)).await?.join();
+    Ok(identity::decode_membership(store.keys(), &bytes)
+        .ok()
+        .map(|(_, found)| found))
+}
+
+/// The listings of all members that could be asked.
+#[derive(Debug, Default)]
+pub(super) struct Listings {
+    pub(super) skeleton: Skeleton,
+    /// Every epoch that a key names, with its highest sequence; two writers of one epoch are two rows.
+    pub(super) epochs: BTreeMap<(u64, WriterId), u64>,
+    /// Members whose listing is complete.
+    pub(super) answered: Vec<Arc<Cloud>>,
+    /// Why that of others isn't.
+    pub(super) silent: Vec<ProviderError>,
+    /// Keys that are not this set's.
+    pub(super) strange: u64,
+}
+
+impl Listings {
+    /// Lists all present members at once.
+    pub(super) async fn of(store: &Store) -> Listings {
+        let clouds = store.clouds();
+        let members: Vec<Arc<Cloud>> = clouds.present().cloned().collect();
+        let answers = join_all(members.iter().map(|cloud| list(store, cloud))).await;
+        let mut listings = Listings::default();
+        for (cloud, (keys, end)) in members.into_iter().zip(answers) {
+            for (key, len) in keys {
+                listings.note(store, cloud.member.id, &key, len);
+            }
+            match end {
+                Ok(()) => listings.answered.push(cloud),
+                Err(error) => listings.silent.push(error),
+            }
+        }
+        listings
+    }
+
+    fn note(&mut self, store: &Store, provider: ProviderId, key: &str, len: Option<u64>) {
+        if let Some((_, token)) = open_key(store.keys(), key) {
+            let generation = token.generation;
+            let last = self.epochs.entry((generation.epoch, generation.writer)).or_default();
+            *last = generation.sequence.max(*last);
+        }
+        match self.skeleton.note(store.keys(), provider, key, len) {
+            Noted::Fragment | Noted::Identity => {}
+            Noted::Strange | Noted::Contradiction => self.strange += 1,
+        }
+    }
+
+    /// The epochs as the catalog keeps them.
+    pub(super) fn epoch_rows(&self) -> Vec<EpochRow> {
+        let row = |((epoch, writer), last): (&(u64, WriterId), &u64)| EpochRow {
+            epoch: *epoch,
+            writer: *writer,
+            last_sequence: *last,
+        };
+        self.epochs.iter().map(row).collect()
+    }
+
+    /// Epochs under which two writers stored something: two machines wrote at once. Their versions are ordered all the same.
+    pub(super) fn shared_epochs(&self) -> Vec<u64> {
+        let used: Vec<u64> = self
+            .epochs
+            .iter()
+            .filter(|(_, last)| **last > 0)
+            .map(|((epoch, _), _)| *epoch)
+            .collect();
+        let mut shared: Vec<u64> = used
+            .windows(2)
+            .filter(|pair| pair[0] == pair[1])
+            .map(|pair| pair[0])
+            .collect();
+        shared.dedup();
+        shared
+    }
+}
+
+/// Every key of one member. What came before an error counts: it is there.
+async fn list(store: &Store, cloud: &Cloud) -> (Vec<(String, Option<u64>)>, Result<(), ProviderError>) {
+    let mut keys = Vec::new();
+    let end = async {
+        cloud.prove(store.keys()).await?;
+        let provider = cloud.way().ok_or_else(|| cloud.out_of_reach())?;
+        let mut listing = provider.list("");
+        while let Some(listed) = listing.try_next().await? {
+            keys.push((listed.key, listed.len));
+        }
+        Ok(())
+    };
+    let end = end.await;
+    (keys, end)
+}

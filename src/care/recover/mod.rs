@@ -1,0 +1,363 @@
+//! The catalog made anew from the providers alone: with the configuration and the key, every object and removal comes back.
+//!
+//! ```text
+//! roll      each provider: whose is it? who are the members?              listing.rs
+//! listing   each member: every key ─▶ objects, versions, extents          listing.rs
+//! verdict   each object, the newest version first: does it count?         verdict.rs, a table without I/O
+//! version   its root's header, its manifests, the headers of its extents  version.rs
+//! then      epochs and members noted, versions adopted, what is short of its quorum written back
+//! ```
+//!
+//! It adds to a catalog that is there, so it may be run again when more providers answer, and over an old catalog that was restored.
+//! It deletes nothing.
+
+mod listing;
+mod verdict;
+mod version;
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream;
+
+use super::repair::repair;
+use crate::catalog::record::{Found, MemberState, Waiting};
+use crate::fragment::id::{ExtentId, Generation, Group, Kind};
+use crate::fragment::scan::Listing;
+use crate::provider::ProviderError;
+use crate::store::Store;
+use crate::store::epoch::EPOCH_NAME;
+use crate::store::error::StoreError;
+use crate::store::send::Progress;
+use listing::Listings;
+pub use verdict::{Evidence, Standing, Verdict, is_blind, judge};
+use version::{Reading, Unread};
+
+/// Objects that are read back at once.
+const AT_ONCE: usize = 32;
+
+/// Versions in one transaction of the catalog.
+const BATCH: usize = 256;
+
+/// What its owner decides.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Go on although so few providers answer that whole versions could be hidden.
+    pub accept_risk: bool,
+    /// Only tell what would be found.
+    pub dry_run: bool,
+}
+
+/// An object that can't be told yet.
+#[derive(Debug)]
+pub struct Unsettled {
+    /// Its name, if a header of it could be read.
+    pub name: Option<String>,
+    /// The version that may be its head.
+    pub generation: Generation,
+    /// What is missing.
+    pub why: String,
+}
+
+/// What a rebuild found.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Objects that are there again.
+    pub objects: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Removals that hold.
+    pub removals: u64,
+    /// Objects whose newest version had too few fragments and has its quorum again.
+    pub written_back: Vec<String>,
+    /// Objects that are there and still short of their quorum, as too few providers can be written to.
+    pub short: Vec<String>,
+    /// Versions that were never acknowledged and are passed over.
+    pub refused: u64,
+    /// Objects that wait for providers: nothing older is given instead.
+    pub waiting: Vec<Unsettled>,
+    /// Members that were listed whole, by name.
+    pub answered: Vec<String>,
+    /// Why others were not.
+    pub silent: Vec<ProviderError>,
+    /// Keys that are not this set's.
+    pub strange: u64,
+    /// Epochs under which two machines wrote at once: the later version of each object counts, whoever wrote it.
+    pub shared_epochs: Vec<u64>,
+}
+
+/// Rebuilds the catalog of a store from its providers.
+pub async fn recover(
+    store: &Arc<Store>,
+    options: Options,
+    progress: &Arc<dyn Progress>,
+) -> Result<Recovered, StoreError> {
+    let mut silent = take_members(store, options).await?;
+    let listings = Listings::of(store).await;
+    let standing = standing(store, &listings);
+    for error in &listings.silent {
+        if !silent
+            .iter()
+            .any(|told: &ProviderError| told.provider == error.provider)
+        {
+            silent.push(error.clone());
+        }
+    }
+    require_sight(store, &listings, standing, options)?;
+    let mut recovered = Recovered {
+        answered: listings.answered.iter().map(|c| c.member.name.clone()).collect(),
+        strange: listings.strange,
+        shared_epochs: listings.shared_epochs(),
+        silent,
+        ..Recovered::default()
+    };
+    if !options.dry_run {
+        store.catalog().learn_epochs(listings.epoch_rows()).await?;
+    }
+    let short = adopt_all(store, &listings, standing, options, &mut recovered, progress).await?;
+    if !options.dry_run {
+        let waiting = recovered.waiting.iter().filter_map(|unsettled| {
+            Some(Waiting {
+                name: unsettled.name.clone()?,
+                generation: unsettled.generation,
+            })
+        });
+        store.catalog().await_providers(waiting.collect()).await?;
+        write_back(store, short, standing, &mut recovered, progress).await?;
+    }
+    Ok(recovered)
+}
+
+/// The newest membership, from the providers or from a catalog that is newer. Answers who could not be asked.
+async fn take_members(store: &Arc<Store>, options: Options) -> Result<Vec<ProviderError>, StoreError> {
+    let roll = listing::call_roll(store).await?;
+    let (version, _) = store.catalog().members().await?;
+    match roll.members() {
+        Some((found, members)) if found >= version => {
+            if !options.dry_run {
+                store.catalog().set_members(found, members.clone()).await?;
+            }
+            store.renew(found, members);
+        }
+        None if version == 0 => {
+            return Err(StoreError::NoMembership {
+                empty: roll.empty,
+                causes: roll.silent,
+            });
+        }
+        Some(_) | None => {}
+    }
+    Ok(roll.silent)
+}
+
+fn standing(store: &Store, listings: &Listings) -> Standing {
+    let clouds = store.clouds();
+    let count = |wanted: MemberState| clouds.all().filter(|cloud| cloud.member.state == wanted).count();
+    let small = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+    let present = clouds.present().count();
+    let writable = listings
+        .answered
+        .iter()
+        .filter(|c| c.member.state == MemberState::Active);
+    Standing {
+        silent: small(present - listings.answered.len() + count(MemberState::Lost)),
+        liars: store.settings().liars,
+        lost: small(count(MemberState::Lost)),
+        writable: small(writable.count()),
+    }
+}
+
+/// Refuses to judge where a whole version, or the newest epoch, could be hidden.
+fn require_sight(store: &Store, listings: &Listings, standing: Standing, options: Options) -> Result<(), StoreError> {
+    let members = store.clouds().present().count();
+    let answered = listings.answered.len();
+    let groups = listings.skeleton.groups();
+    let quorums = groups
+        .flat_map(|group| listings.skeleton.generations(group))
+        .flat_map(|(_, extents)| extents.values());
+    let roots = quorums
+        .filter(|listing| listing.kind.is_root())
+        .map(|listing| listing.quorum);
+    let lowest = roots.min().unwrap_or(u16::MAX);
+    if answered * 2 > members && !is_blind(standing, lowest) || options.accept_risk {
+        return Ok(());
+    }
+    Err(StoreError::Blind {
+        answered,
+        members,
+        causes: listings.silent.clone(),
+    })
+}
+
+/// What one object came to.
+enum Outcome {
+    /// Its newest version that counts, and whether it is short of its quorum.
+    Adopted(Found, bool),
+    Unsettled(Unsettled),
+    Nothing,
+}
+
+/// Judges every object and adopts what counts. Answers the names of those that are short of their quorum.
+async fn adopt_all(
+    store: &Arc<Store>,
+    listings: &Listings,
+    standing: Standing,
+    options: Options,
+    recovered: &mut Recovered,
+    progress: &Arc<dyn Progress>,
+) -> Result<Vec<String>, StoreError> {
+    let reserved = [store.keys().group(EPOCH_NAME)];
+    let groups: Vec<Group> = listings
+        .skeleton
+        .groups()
+        .filter(|group| !reserved.contains(group))
+        .collect();
+    let mut outcomes = stream::iter(groups)
+        .map(|group| {
+            let reading = Reading {
+                store,
+                skeleton: &listings.skeleton,
+                group,
+                progress,
+            };
+            newest(reading, standing)
+        })
+        .buffer_unordered(AT_ONCE);
+    let (mut batch, mut short) = (Vec::new(), Vec::new());
+    while let Some((outcome, refused)) = outcomes.next().await {
+        recovered.refused += refused;
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Unsettled(unsettled) => recovered.waiting.push(unsettled),
+            Outcome::Adopted(found, is_short) => {
+                count(recovered, &found);
+                if is_short {
+                    short.push(found.version.name.clone());
+                }
+                batch.push(found);
+            }
+        }
+        if batch.len() >= BATCH && !options.dry_run {
+            store
+                .catalog()
+                .adopt(std::mem::take(&mut batch), store.clock().now())
+                .await?;
+        }
+    }
+    if !options.dry_run {
+        store.catalog().adopt(batch, store.clock().now()).await?;
+    }
+    short.sort();
+    recovered.waiting.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(short)
+}
+
+fn count(recovered: &mut Recovered, found: &Found) {
+    if found.version.kind == Kind::Tombstone {
+        recovered.removals += 1;
+    } else {
+        recovered.objects += 1;
+        recovered.bytes += found.version.len;
+    }
+}
+
+/// The newest version of one object that counts, and how many above it were never acknowledged.
+async fn newest(reading: Reading<'_>, standing: Standing) -> (Outcome, u64) {
+    let mut refused = 0;
+    for (generation, extents) in reading.skeleton.generations(reading.group) {
+        let annulled = extents.values().any(|listing| listing.kind == Kind::Void);
+        let Some((root, listing)) = extents.iter().find(|(_, listing)| listing.kind.is_root()) else {
+            continue;
+        };
+        match judge(&evidence(listing, annulled), standing) {
+            Verdict::Refused => refused += 1,
+            Verdict::Waits => {
+                let why = format!(
+                    "{} of its {} fragments are there, {} read it and {} were to be confirmed",
+                    listing.full(),
+                    listing.n,
+                    listing.k,
+                    listing.quorum
+                );
+                let outcome = unsettled(&reading, generation, *root, listing, why).await;
+                return (outcome, refused);
+            }
+            Verdict::Counts { .. } => {
+                let outcome = match reading.version(generation, *root, listing).await {
+                    Ok(found) => {
+                        let short = found
+                            .extents
+                            .iter()
+                            .any(|(extent, fragments)| is_short(extent.quorum, fragments));
+                        Outcome::Adopted(found, short)
+                    }
+                    Err(why) => unsettled(&reading, generation, *root, listing, describe(&why)).await,
+                };
+                return (outcome, refused);
+            }
+        }
+    }
+    (Outcome::Nothing, refused)
+}
+
+fn describe(why: &Unread) -> String {
+    why.to_string()
+}
+
+fn is_short(quorum: u16, fragments: &[crate::catalog::record::Fragment]) -> bool {
+    let indices: std::collections::BTreeSet<u16> = fragments.iter().map(|fragment| fragment.index).collect();
+    indices.len() < usize::from(quorum)
+}
+
+fn evidence(listing: &Listing, annulled: bool) -> Evidence {
+    let small = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+    Evidence {
+        k: if listing.kind == Kind::Tombstone { 1 } else { listing.k },
+        n: listing.n,
+        quorum: listing.quorum,
+        listed: small(listing.listed()),
+        full: small(listing.full()),
+        annulled,
+    }
+}
+
+async fn unsettled(
+    reading: &Reading<'_>,
+    generation: Generation,
+    root: ExtentId,
+    listing: &Listing,
+    why: String,
+) -> Outcome {
+    Outcome::Unsettled(Unsettled {
+        name: reading.name_of(generation, root, listing).await,
+        generation,
+        why,
+    })
+}
+
+/// Brings what is short of its quorum up to it: adopting is a write. What can't be written now stays as it is, and is told.
+async fn write_back(
+    store: &Arc<Store>,
+    short: Vec<String>,
+    standing: Standing,
+    recovered: &mut Recovered,
+    progress: &Arc<dyn Progress>,
+) -> Result<(), StoreError> {
+    for name in short {
+        let Some(head) = store.catalog().head(&name).await? else {
+            continue;
+        };
+        if head.kind == Kind::Tombstone || standing.writable == 0 {
+            recovered.short.push(name);
+            continue;
+        }
+        match repair(store, &name, progress).await {
+            Ok(report) if report.unplaced.is_empty() => recovered.written_back.push(name),
+            Ok(_) | Err(StoreError::NoMajority { .. } | StoreError::Unreachable { .. } | StoreError::Lost { .. }) => {
+                recovered.short.push(name);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! What a rebuild found on the clouds becomes rows: versions that count, and the names of those that may.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use crate::catalog::record::{Commit, Condition, EpochRow, Extent, Found, Fragment, Waiting};
+
+use super::column;
+use super::commit::replace_head;
+use super::extent::{self, ExtentRow};
+use super::fault::{Done, Fault};
+use super::fragment;
+use super::generation::{self, GenerationRow};
+use super::head;
+use super::schema::AWAITING;
+
+/// See [`crate::catalog::Catalog::adopt`].
+pub(super) fn adopt(conn: &Connection, all: &[Found], now: i64) -> Done<()> {
+    all.iter().try_for_each(|found| adopt_one(conn, found, now))
+}
+
+fn adopt_one(conn: &Connection, found: &Found, now: i64) -> Done<()> {
+    let version = &found.version;
+    let old = head::find(conn, &version.name)?;
+    if old
+        .as_ref()
+        .is_some_and(|old| old.version.generation >= version.generation)
+    {
+        return Ok(());
+    }
+    let mut named = BTreeMap::new();
+    for (extent, fragments) in &found.extents {
+        named.insert(extent.id, known(conn, extent, fragments)?);
+    }
+    let every = found.places.iter().map(|place| place.extent);
+    if let Some(lost) = every
+        .chain(found.others.iter().copied())
+        .find(|id| !named.contains_key(id))
+    {
+        return Err(Fault::rule(format!("extent {lost} of a found version was not found")));
+    }
+    let commit = Commit {
+        version: version.clone(),
+        condition: Condition::Any,
+        places: found.places.clone(),
+        others: found.others.clone(),
+        digests: Vec::new(),
+        fragments: Vec::new(),
+        now,
+        doom_at: now,
+    };
+    replace_head(conn, &commit, old, named).map(|_| ())
+}
+
+/// The row of an extent with its fragments, written if it isn't there.
+fn known(conn: &Connection, extent: &Extent, fragments: &[Fragment]) -> Done<ExtentRow> {
+    let row = match extent::find(conn, extent.id)? {
+        Some(row) if row.extent == *extent => row,
+        Some(_) => return Err(Fault::rule(format!("extent {} was found in two forms", extent.id))),
+        None => extent::insert(conn, extent)?,
+    };
+    for found in fragments {
+        if fragment::find(conn, &row, found)?.is_none() {
+            fragment::insert(conn, &row, found)?;
+        }
+    }
+    Ok(row)
+}
+
+/// See [`crate::catalog::Catalog::await_providers`].
+pub(super) fn await_providers(conn: &Connection, waiting: &[Waiting]) -> Done<()> {
+    conn.execute("DELETE FROM generation WHERE state = ?1", [AWAITING])?;
+    for version in waiting {
+        let row = GenerationRow {
+            generation: version.generation,
+            name: version.name.clone(),
+            policy: String::new(),
+            condition: Condition::Any,
+            state: AWAITING,
+            root: None,
+        };
+        if generation::find(conn, version.generation)?.is_none() {
+            row.save(conn)?;
+        }
+    }
+    Ok(())
+}
+
+/// See [`crate::catalog::Catalog::awaited`].
+pub(super) fn awaited(conn: &Connection) -> Done<Vec<Waiting>> {
+    let mut found = Vec::new();
+    for row in generation::in_state(conn, AWAITING)? {
+        let head = head::find(conn, &row.name)?;
+        if head.is_none_or(|head| head.version.generation < row.generation) {
+            found.push(Waiting {
+                name: row.name,
+                generation: row.generation,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// See [`crate::catalog::Catalog::learn_epochs`].
+pub(super) fn learn_epochs(conn: &Connection, epochs: &[EpochRow]) -> Done<()> {
+    for row in epochs {
+        let epoch = column::stored(row.epoch, "an epoch")?;
+        let last = column::stored(row.last_sequence, "a sequence")?;
+        conn.prepare_cached(
+            "INSERT INTO epoch VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET last_sequence = max(last_sequence, ?3)",
+        )?
+        .execute(params![epoch, row.writer.0, last])?;
+    }
+    Ok(())
+}

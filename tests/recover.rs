@@ -1,0 +1,240 @@
+//! What a rebuild from the providers alone promises.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use std::sync::Arc;
+
+use raic::care::recover::{Options, Recovered, recover};
+use raic::catalog::sqlite::SqliteCatalog;
+use raic::provider::fault::{Fault, Rule};
+use raic::provider::{Class, Operation};
+use raic::store::Store;
+use raic::store::error::StoreError;
+use raic::store::send::Silent;
+use support::{Set, cut::Death, get, policy, put, ramp};
+
+/// The machine is lost: an empty catalog, a fresh process, a rebuild.
+async fn rebuild(set: &mut Set) -> (Arc<Store>, Result<Recovered, StoreError>) {
+    set.catalog = Arc::new(SqliteCatalog::inline(Set::keys().set()).unwrap());
+    let store = set.open().await;
+    let recovered = recover(&store, Options::default(), &(Arc::new(Silent) as _)).await;
+    (store, recovered)
+}
+
+/// Makes every call of these providers fail, as one that is down does.
+fn silence(set: &Set, which: &[usize]) {
+    for at in which {
+        set.faults[*at].add(Rule::always(Fault::Fail(Class::Timeout)));
+    }
+}
+
+fn wake(set: &Set) {
+    set.faults.iter().for_each(raic::provider::fault::Faults::clear);
+}
+
+#[tokio::test]
+async fn with_the_key_and_the_providers_alone_every_object_and_removal_is_back() {
+    let mut set = Set::new(6, 1);
+    let store = set.open().await;
+    for (name, len) in [
+        ("empty", 0),
+        ("small", 100),
+        ("one extent", 5_000),
+        ("many", 60_000),
+        ("gone", 3_000),
+    ] {
+        put(&store, name, &policy(4, 2), &ramp(len)).await.unwrap();
+    }
+    put(&store, "small", &policy(4, 2), &ramp(7_777)).await.unwrap();
+    store.remove("gone", &policy(4, 2), Arc::new(Silent)).await.unwrap();
+    let before = store.catalog().versions("", None, 100).await.unwrap();
+    drop(store);
+
+    let (store, recovered) = rebuild(&mut set).await;
+    let recovered = recovered.unwrap();
+    assert_eq!(
+        (recovered.objects, recovered.removals, recovered.waiting.len()),
+        (4, 1, 0)
+    );
+    assert_eq!(store.catalog().versions("", None, 100).await.unwrap(), before);
+    for (name, len) in [("empty", 0), ("small", 7_777), ("one extent", 5_000), ("many", 60_000)] {
+        assert!(get(&store, name).await.unwrap() == ramp(len), "{name}");
+    }
+    assert!(matches!(get(&store, "gone").await, Err(StoreError::NotFound { .. })));
+    assert_eq!(store.catalog().check().await.unwrap(), [""; 0]);
+    put(&store, "many", &policy(4, 2), &ramp(10)).await.unwrap();
+    assert_eq!(
+        get(&store, "many").await.unwrap(),
+        ramp(10),
+        "writing goes on above all that was issued"
+    );
+}
+
+#[tokio::test]
+async fn any_m_providers_may_be_silent_and_the_rebuild_is_the_same() {
+    for pair in [[0, 1], [2, 5], [3, 4]] {
+        let mut set = Set::new(6, 2);
+        let store = set.open().await;
+        put(&store, "a", &policy(4, 2), &ramp(60_000)).await.unwrap();
+        put(&store, "a", &policy(4, 2), &ramp(50_000)).await.unwrap();
+        drop(store);
+        silence(&set, &pair);
+        let (store, recovered) = rebuild(&mut set).await;
+        let recovered = recovered.unwrap();
+        assert_eq!(
+            (recovered.objects, recovered.waiting.len(), recovered.silent.len()),
+            (1, 0, 2)
+        );
+        assert_eq!(recovered.short, ["a"], "nobody can take the missing fragments now");
+        assert_eq!(get(&store, "a").await.unwrap(), ramp(50_000));
+    }
+}
+
+#[tokio::test]
+async fn with_more_silent_than_a_version_could_hide_behind_nothing_is_judged() {
+    let mut set = Set::new(6, 3);
+    let store = set.open().await;
+    put(&store, "a", &policy(4, 2), &ramp(5_000)).await.unwrap();
+    drop(store);
+    silence(&set, &[0, 1, 2, 3]);
+    let (store, recovered) = rebuild(&mut set).await;
+    assert!(matches!(recovered, Err(StoreError::Blind { .. })), "{recovered:?}");
+    assert_eq!(store.catalog().versions("", None, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_may_be_newer_and_cannot_be_read_keeps_the_old_from_being_given() {
+    let mut set = Set::new(6, 4);
+    let store = set.open().await;
+    put(&store, "a", &policy(4, 2), &ramp(5_000)).await.unwrap();
+    put(&store, "a", &policy(4, 2), &ramp(6_000)).await.unwrap();
+    drop(store);
+    // Of the newest version two fragments vanish for good, and two providers are silent.
+    let newest = newest_keys(&set);
+    for at in [0, 1] {
+        set.memories[at].steal(&newest[at]).expect("it was listed");
+    }
+    silence(&set, &[2, 3]);
+    let (store, recovered) = rebuild(&mut set).await;
+    let recovered = recovered.unwrap();
+    assert_eq!((recovered.objects, recovered.waiting.len()), (0, 1), "{recovered:?}");
+    assert!(matches!(get(&store, "a").await, Err(StoreError::Waiting { .. })));
+    wake(&set);
+    let recovered = recover(&store, Options::default(), &(Arc::new(Silent) as _))
+        .await
+        .unwrap();
+    assert_eq!((recovered.objects, recovered.waiting.len()), (1, 0), "{recovered:?}");
+    assert_eq!(get(&store, "a").await.unwrap(), ramp(6_000));
+    assert_eq!(recovered.written_back, ["a"]);
+}
+
+/// The key of each provider's fragment of the newest version, in a set where each holds one of each.
+fn newest_keys(set: &Set) -> Vec<String> {
+    let newest = |blobs: std::collections::BTreeMap<String, bytes::Bytes>| {
+        let keys = blobs.into_keys().filter_map(|key| {
+            let (_, token) = raic::fragment::key::open_key(&Set::keys(), &key)?;
+            token.kind.is_root().then_some((token.generation, key))
+        });
+        keys.max().expect("it holds a root").1
+    };
+    set.fragments().into_iter().map(newest).collect()
+}
+
+#[tokio::test]
+async fn a_refused_put_does_not_come_back() {
+    let mut set = Set::new(6, 5);
+    let store = set.open().await;
+    put(&store, "a", &policy(4, 2), &ramp(5_000)).await.unwrap();
+    for at in [0, 1] {
+        set.faults[at].add(Rule::always(Fault::Fail(Class::Full)).on(Operation::Put));
+    }
+    let refused = put(&store, "a", &policy(4, 2), &ramp(6_000)).await;
+    assert!(refused.is_err());
+    wake(&set);
+    let store = set.open().await;
+    store.begin_writing().await.unwrap();
+    assert_eq!(get(&store, "a").await.unwrap(), ramp(5_000));
+    drop(store);
+    let (store, recovered) = rebuild(&mut set).await;
+    assert_eq!(recovered.unwrap().objects, 1);
+    assert_eq!(get(&store, "a").await.unwrap(), ramp(5_000));
+}
+
+#[tokio::test]
+async fn an_old_catalog_that_was_restored_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog.db");
+    let open = || Arc::new(SqliteCatalog::inline_at(&path, Set::keys().set()).unwrap());
+    let mut set = Set::new(6, 6);
+    set.catalog = open();
+    let store = set.open().await;
+    put(&store, "kept", &policy(4, 2), &ramp(1_000)).await.unwrap();
+    put(&store, "changed", &policy(4, 2), &ramp(2_000)).await.unwrap();
+    put(&store, "removed", &policy(4, 2), &ramp(3_000)).await.unwrap();
+    drop(store);
+    let old = folder.path().join("old.db");
+    set.catalog = Arc::new(SqliteCatalog::inline(Set::keys().set()).unwrap());
+    std::fs::copy(&path, &old).unwrap();
+
+    set.catalog = open();
+    let store = set.open().await;
+    put(&store, "changed", &policy(4, 2), &ramp(2_222)).await.unwrap();
+    put(&store, "new", &policy(4, 2), &ramp(4_000)).await.unwrap();
+    store.remove("removed", &policy(4, 2), Arc::new(Silent)).await.unwrap();
+    drop(store);
+
+    set.catalog = Arc::new(SqliteCatalog::inline_at(&old, Set::keys().set()).unwrap());
+    let store = set.open().await;
+    assert!(matches!(
+        put(&store, "x", &policy(4, 2), &ramp(1)).await,
+        Err(StoreError::Stale { .. })
+    ));
+    let store = set.open().await;
+    recover(&store, Options::default(), &(Arc::new(Silent) as _))
+        .await
+        .unwrap();
+    for (name, len) in [("kept", 1_000), ("changed", 2_222), ("new", 4_000)] {
+        assert_eq!(get(&store, name).await.unwrap(), ramp(len), "{name}");
+    }
+    assert!(matches!(get(&store, "removed").await, Err(StoreError::NotFound { .. })));
+    put(&store, "x", &policy(4, 2), &ramp(1)).await.unwrap();
+    assert_eq!(store.catalog().check().await.unwrap(), [""; 0]);
+}
+
+/// Every call of a put over an old version is the last in turn; then the machine is lost too.
+#[tokio::test]
+async fn a_machine_that_dies_and_is_lost_at_any_call_leaves_old_or_new() {
+    let mut at = 0;
+    loop {
+        let mut set = Set::new(6, 100 + at);
+        let store = set.open().await;
+        put(&store, "a", &policy(4, 2), &ramp(3_000)).await.unwrap();
+        drop(store);
+        let death = Death::at(at, at % 2 == 0);
+        let store = set.open_to_die(&death).await;
+        let policy = policy(4, 2);
+        let new = ramp(20_000);
+        let acknowledged = tokio::select! {
+            biased;
+            () = death.died.notified() => false,
+            stored = put(&store, "a", &policy, &new) => stored.is_ok(),
+        };
+        drop(store);
+        let (store, recovered) = rebuild(&mut set).await;
+        recovered.unwrap_or_else(|error| panic!("death at call {at}: {error}"));
+        let found = get(&store, "a")
+            .await
+            .unwrap_or_else(|error| panic!("death at call {at}: {error}"));
+        assert!(
+            found == new || !acknowledged && found == ramp(3_000),
+            "death at call {at}, acknowledged: {acknowledged}"
+        );
+        if acknowledged {
+            break;
+        }
+        at += 1;
+    }
+    assert!(at > 20, "only {at} calls were cut");
+}
