@@ -83,7 +83,8 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     /// known in another form.
     fn adopt(&self, found: Vec<Found>, now: i64) -> Answer<'_, ()>;
 
-    /// Versions of which a rebuild could not tell whether they count, in place of those before.
+    /// Versions of which a rebuild could not tell whether they count, in place of those before. Nothing is written under such a generation,
+    /// and closing it changes nothing; one that is open here or owes a void is passed over.
     fn await_providers(&self, waiting: Vec<Waiting>) -> Answer<'_, ()>;
 
     /// Epochs that were seen on the clouds, with the highest sequence seen in each: never used again.

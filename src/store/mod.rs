@@ -200,9 +200,12 @@ impl Store {
         self.begun
             .get_or_try_init(|| async {
                 self.attach().await?;
-                let settled = self.settle().await?;
-                self.writer().await?;
-                Ok(settled)
+                let writer = self.writer().await?;
+                // An old catalog must not settle what the clouds have settled since: the claim would notice.
+                if !self.catalog.open_generations().await?.is_empty() {
+                    writer.durable().await?;
+                }
+                self.settle().await
             })
             .await
     }

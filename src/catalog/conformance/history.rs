@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::model::Model;
 use super::{EXTENTS, NAMES, PROVIDERS};
 use crate::catalog::record::{
-    Commit, Committed, Condition, Doomed, Fragment, FragmentState, Intent, Member, MemberState, Pin, Place, Version,
+    Commit, Committed, Condition, Doomed, EpochRow, Found, Fragment, FragmentState, Intent, Member, MemberState, Pin,
+    Place, Version, Waiting,
 };
 use crate::catalog::sample::{self, WRITER};
 use crate::catalog::{Answer, Catalog, CatalogError};
@@ -36,6 +37,9 @@ pub(in crate::catalog) enum Call {
     SaveProbe(u8, String),
     Pin(Pin),
     Unpin([u8; 16]),
+    Adopt(Vec<Found>, i64),
+    Await(Vec<Waiting>),
+    Learn(Vec<EpochRow>),
 }
 
 /// What a call answered, without the words.
@@ -65,12 +69,23 @@ pub(in crate::catalog) async fn apply(catalog: &dyn Catalog, call: Call) -> Answ
         Call::SaveProbe(provider, probe) => catalog.save_probe(sample::provider_id(provider), probe).await,
         Call::Pin(pin) => catalog.pin(pin).await,
         Call::Unpin(id) => catalog.unpin(id).await,
+        Call::Adopt(found, now) => catalog.adopt(found, now).await,
+        Call::Await(waiting) => catalog.await_providers(waiting).await,
+        Call::Learn(epochs) => catalog.learn_epochs(epochs).await,
     };
     match answer {
         Ok(()) => Answered::Done,
         Err(CatalogError::Rule(_)) => Answered::Refused(CatalogError::Rule(String::new())),
         Err(error) => Answered::Refused(error),
     }
+}
+
+fn waiting(by: [u8; 8]) -> Vec<Waiting> {
+    let one = |at: u8| Waiting {
+        name: NAMES[usize::from(by[1].wrapping_add(at)) % NAMES.len()].to_owned(),
+        generation: sample::generation(u64::from(by[2] % 5), u64::from(by[3] % 9) + u64::from(at)),
+    };
+    (0..by[0] % 3).map(one).collect()
 }
 
 /// Picks one of several by a number.
@@ -96,7 +111,9 @@ impl World {
     /// The calls that a seed means in this state.
     pub(in crate::catalog) fn calls(&mut self, (verb, by): Seed) -> Vec<Call> {
         let doom_at = 10 + i64::from(by[7] % 50);
-        match verb % 20 {
+        // A rebuild is rarer than the rest.
+        let step = if verb < 230 { verb % 20 } else { 20 + verb % 4 };
+        match step {
             0 => vec![Call::Claim(self.newest_epoch() + u64::from(by[0] % 3), WRITER)],
             1..=5 => self.put(by),
             6 | 7 => vec![Call::Intend(self.intent(by))],
@@ -117,8 +134,45 @@ impl World {
                 begun: i64::from(by[1] % 40),
                 expires: i64::from(by[2]),
             })],
-            _ => vec![Call::Unpin([by[0] % 3; 16])],
+            19 => vec![Call::Unpin([by[0] % 3; 16])],
+            20 | 21 => self.found(by),
+            22 => vec![Call::Await(waiting(by))],
+            _ => vec![Call::Learn(vec![EpochRow {
+                epoch: u64::from(by[0] % 4),
+                writer: if by[1].is_multiple_of(2) {
+                    WRITER
+                } else {
+                    WriterId([0; 16])
+                },
+                last_sequence: by[2].into(),
+            }])],
         }
+    }
+
+    /// A whole version as a rebuild would find it, of an epoch that may be below or above what is known.
+    fn found(&mut self, by: [u8; 8]) -> Vec<Call> {
+        let epoch = (self.newest_epoch() + u64::from(by[5] % 3)).saturating_sub(1);
+        let calls = self.put(by);
+        let Some(Call::Commit(mut commit)) = calls.last().cloned() else {
+            return calls;
+        };
+        commit.version.generation.epoch = epoch;
+        let mut extents = Vec::new();
+        for call in calls {
+            if let Call::Intend(mut intent) = call {
+                intent.extent.generation.epoch = epoch;
+                let digest = commit.digests.iter().find(|(id, _)| *id == intent.extent.id);
+                intent.extent.digest = digest.map_or(intent.extent.digest, |(_, digest)| *digest);
+                extents.push((intent.extent, intent.fragments));
+            }
+        }
+        let found = Found {
+            version: commit.version,
+            places: commit.places,
+            others: commit.others,
+            extents,
+        };
+        vec![Call::Adopt(vec![found], commit.now)]
     }
 
     fn newest_epoch(&self) -> u64 {

@@ -6,8 +6,8 @@ use futures::future;
 
 use super::state::{State, rule};
 use crate::catalog::record::{
-    Census, Commit, Committed, Doomed, EpochRow, Extent, Fragment, Health, Intent, Member, OpenGeneration, Piece, Pin,
-    Usage, Version,
+    Census, Commit, Committed, Doomed, EpochRow, Extent, Found, Fragment, Health, Intent, Member, OpenGeneration,
+    Piece, Pin, Usage, Version, Waiting,
 };
 use crate::catalog::{Answer, Catalog, CatalogError};
 use crate::fragment::id::{ExtentId, Generation, ProviderId, WriterId};
@@ -75,6 +75,22 @@ impl Catalog for Model {
 
     fn finish_move(&self, fragment: Fragment, doom_at: i64) -> Answer<'_, ()> {
         self.all_or_nothing(|state| state.finish_move(&fragment, doom_at))
+    }
+
+    fn adopt(&self, found: Vec<Found>, now: i64) -> Answer<'_, ()> {
+        self.all_or_nothing(|state| state.adopt(&found, now))
+    }
+
+    fn await_providers(&self, waiting: Vec<Waiting>) -> Answer<'_, ()> {
+        self.does(|state| state.await_providers(waiting))
+    }
+
+    fn learn_epochs(&self, epochs: Vec<EpochRow>) -> Answer<'_, ()> {
+        self.does(|state| state.learn_epochs(&epochs))
+    }
+
+    fn awaited(&self) -> Answer<'_, Vec<Waiting>> {
+        self.does(|state| state.awaited())
     }
 
     fn doomed(&self, now: i64, limit: usize) -> Answer<'_, Vec<Doomed>> {

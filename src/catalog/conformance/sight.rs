@@ -2,7 +2,7 @@
 
 use super::{EXTENTS, NAMES, PROVIDERS};
 use crate::catalog::record::{
-    Census, Doomed, EpochRow, Extent, Fragment, Health, Member, OpenGeneration, Piece, Usage, Version,
+    Census, Doomed, EpochRow, Extent, Fragment, Health, Member, OpenGeneration, Piece, Usage, Version, Waiting,
 };
 use crate::catalog::{Catalog, CatalogError, sample};
 use crate::fragment::id::{ExtentId, Generation};
@@ -24,6 +24,7 @@ pub(in crate::catalog) enum Shown {
     Extent(Option<(Extent, Vec<Fragment>)>),
     Doomed(Vec<Doomed>),
     Findings(Vec<String>),
+    Awaited(Vec<Waiting>),
 }
 
 /// All that can be seen of a catalog, each with the question that it answers.
@@ -75,6 +76,7 @@ async fn look_at_lists(catalog: &dyn Catalog) -> Result<Vec<(String, Shown)>, Ca
         "open generations".to_owned(),
         Shown::Open(catalog.open_generations().await?),
     );
+    show("awaited".to_owned(), Shown::Awaited(catalog.awaited().await?));
     show("epochs".to_owned(), Shown::Epochs(catalog.epochs().await?));
     show("members".to_owned(), Shown::Members(catalog.members().await?));
     show("usage".to_owned(), Shown::Usage(catalog.usage().await?));

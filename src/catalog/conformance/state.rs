@@ -17,7 +17,7 @@ enum Stage {
 }
 
 #[derive(Clone, Debug)]
-struct Begun {
+pub(super) struct Begun {
     name: String,
     policy: String,
     condition: Condition,
@@ -26,7 +26,7 @@ struct Begun {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
+pub(super) enum Life {
     /// Intended or held.
     Lives,
     /// No version held it, none will.
@@ -39,37 +39,54 @@ enum Life {
 pub(super) struct Known {
     pub(super) extent: Extent,
     /// Its turn among all that were intended.
-    turn: usize,
-    life: Life,
+    pub(super) turn: usize,
+    pub(super) life: Life,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    fragment: Fragment,
+    pub(super) fragment: Fragment,
     pub(super) due: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
-    pub(super) epochs: BTreeMap<u64, EpochRow>,
-    begun: BTreeMap<Generation, Begun>,
+    pub(super) epochs: BTreeMap<(u64, WriterId), EpochRow>,
+    pub(super) begun: BTreeMap<Generation, Begun>,
     pub(super) heads: BTreeMap<String, Commit>,
     voids: BTreeSet<ExtentId>,
     pub(super) extents: BTreeMap<ExtentId, Known>,
-    fragments: BTreeMap<(ExtentId, u16, u64), Row>,
+    pub(super) fragments: BTreeMap<(ExtentId, u16, u64), Row>,
     pub(super) members: (u64, Vec<Member>),
     pub(super) probes: BTreeMap<ProviderId, String>,
     pub(super) pins: BTreeMap<[u8; 16], Pin>,
-    turns: usize,
+    pub(super) turns: usize,
+    /// What a rebuild could not tell.
+    pub(super) awaited: BTreeMap<Generation, String>,
 }
 
 pub(super) fn rule<T>() -> Result<T, CatalogError> {
     Err(CatalogError::Rule(String::new()))
 }
 
-fn named(commit: &Commit) -> Vec<ExtentId> {
+pub(super) fn named(commit: &Commit) -> Vec<ExtentId> {
     let places = commit.places.iter().map(|place| place.extent);
     commit.others.iter().copied().chain(places).collect()
+}
+
+/// Refuses places with gaps, and a version that doesn't name its root.
+pub(super) fn fits(commit: &Commit) -> Result<(), CatalogError> {
+    let mut end = 0;
+    for place in &commit.places {
+        if place.offset != end {
+            return rule();
+        }
+        end += place.len;
+    }
+    if end != commit.version.len || !named(commit).contains(&commit.version.root) {
+        return rule();
+    }
+    Ok(())
 }
 
 impl State {
@@ -137,7 +154,7 @@ impl State {
     }
 
     fn raise(&mut self, generation: Generation) {
-        let epoch = self.epochs.get_mut(&generation.epoch).unwrap();
+        let epoch = self.epochs.get_mut(&(generation.epoch, generation.writer)).unwrap();
         epoch.last_sequence = epoch.last_sequence.max(generation.sequence);
     }
 
@@ -154,12 +171,15 @@ impl State {
             writer,
             last_sequence: 0,
         };
-        self.epochs.insert(epoch, row);
+        self.epochs.insert((epoch, writer), row);
         Ok(())
     }
 
     fn begin(&mut self, intent: &Intent) -> Result<(), CatalogError> {
         let generation = intent.extent.generation;
+        if self.awaited.contains_key(&generation) {
+            return Err(CatalogError::Closed(generation));
+        }
         match self.begun.get(&generation) {
             Some(begun) if begun.stage != Stage::Open => return Err(CatalogError::Closed(generation)),
             Some(begun) if begun.name != intent.name => return rule(),
@@ -242,16 +262,7 @@ impl State {
             Some(begun) if begun.stage == Stage::Open => return rule(),
             _ => return Ok(Committed::Closed),
         }
-        let mut end = 0;
-        for place in &commit.places {
-            if place.offset != end {
-                return rule();
-            }
-            end += place.len;
-        }
-        if end != version.len || !named(commit).contains(&version.root) {
-            return rule();
-        }
+        fits(commit)?;
         let head = self.heads.get(&version.name).map(|head| head.version.clone());
         let found = head.as_ref().map(|head| head.generation);
         if let Some(newer) = found.filter(|found| *found >= version.generation) {
@@ -282,7 +293,11 @@ impl State {
         self.replace_head(commit, found)
     }
 
-    fn replace_head(&mut self, commit: &Commit, found: Option<Generation>) -> Result<Committed, CatalogError> {
+    pub(super) fn replace_head(
+        &mut self,
+        commit: &Commit,
+        found: Option<Generation>,
+    ) -> Result<Committed, CatalogError> {
         for (id, digest) in &commit.digests {
             if named(commit).contains(id) {
                 let fixed = self.is_held(*id);
@@ -315,6 +330,9 @@ impl State {
 
     pub(super) fn close(&mut self, generation: Generation, doom_at: i64) -> Result<(), CatalogError> {
         let is_head = self.is_head(generation);
+        if self.awaited.contains_key(&generation) {
+            return Ok(());
+        }
         match self.begun.get_mut(&generation) {
             Some(begun) if begun.stage == Stage::Open => {
                 begun.stage = begun.root.map_or(Stage::Settled, |_| Stage::OwesVoid);

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use crate::catalog::record::{Commit, Condition, EpochRow, Extent, Found, Fragment, Waiting};
 
 use super::column;
-use super::commit::replace_head;
+use super::commit::{check_places, replace_head};
 use super::extent::{self, ExtentRow};
 use super::fault::{Done, Fault};
 use super::fragment;
@@ -33,13 +33,6 @@ fn adopt_one(conn: &Connection, found: &Found, now: i64) -> Done<()> {
     for (extent, fragments) in &found.extents {
         named.insert(extent.id, known(conn, extent, fragments)?);
     }
-    let every = found.places.iter().map(|place| place.extent);
-    if let Some(lost) = every
-        .chain(found.others.iter().copied())
-        .find(|id| !named.contains_key(id))
-    {
-        return Err(Fault::rule(format!("extent {lost} of a found version was not found")));
-    }
     let commit = Commit {
         version: version.clone(),
         condition: Condition::Any,
@@ -50,19 +43,39 @@ fn adopt_one(conn: &Connection, found: &Found, now: i64) -> Done<()> {
         now,
         doom_at: now,
     };
+    check_places(&commit)?;
+    let mut all = commit
+        .places
+        .iter()
+        .map(|place| place.extent)
+        .chain(commit.others.iter().copied());
+    if let Some(lost) = all.find(|id| !named.contains_key(id)) {
+        return Err(Fault::rule(format!("extent {lost} of a found version was not found")));
+    }
     replace_head(conn, &commit, old, named).map(|_| ())
 }
 
-/// The row of an extent with its fragments, written if it isn't there.
+/// The row of an extent with its fragments, written if it isn't there. What had retired lives again: the clouds say that it counts.
 fn known(conn: &Connection, extent: &Extent, fragments: &[Fragment]) -> Done<ExtentRow> {
-    let row = match extent::find(conn, extent.id)? {
-        Some(row) if row.extent == *extent => row,
-        Some(_) => return Err(Fault::rule(format!("extent {} was found in two forms", extent.id))),
+    let mut row = match extent::find(conn, extent.id)? {
+        Some(row) => row,
         None => extent::insert(conn, extent)?,
     };
+    if !row.is_held() && row.extent.digest == [0; 32] {
+        row.extent.digest = extent.digest;
+    }
+    if row.extent != *extent {
+        return Err(Fault::rule(format!("extent {} was found in two forms", extent.id)));
+    }
+    row.retired_at = None;
     for found in fragments {
-        if fragment::find(conn, &row, found)?.is_none() {
-            fragment::insert(conn, &row, found)?;
+        match fragment::find(conn, &row, found)? {
+            None => fragment::insert(conn, &row, found)?,
+            Some(mut there) if there.due.is_some() => {
+                there.due = None;
+                there.save(conn)?;
+            }
+            Some(_) => {}
         }
     }
     Ok(row)

@@ -55,7 +55,7 @@ pub(super) fn commit(conn: &Connection, commit: &Commit) -> Done<Committed> {
 }
 
 /// The places have to follow each other from the first byte to the last, and the root has to be among what is named.
-fn check_places(commit: &Commit) -> Done<()> {
+pub(super) fn check_places(commit: &Commit) -> Done<()> {
     let version = &commit.version;
     let mut end = 0;
     for place in &commit.places {

@@ -216,7 +216,7 @@ pub(super) fn epochs(conn: &Connection) -> Done<Vec<EpochRow>> {
 
 fn newest_epoch(conn: &Connection) -> Done<Option<EpochRow>> {
     let mut statement =
-        conn.prepare_cached("SELECT epoch, writer, last_sequence FROM epoch ORDER BY epoch DESC LIMIT 1")?;
+        conn.prepare_cached("SELECT epoch, writer, last_sequence FROM epoch ORDER BY epoch DESC, writer DESC LIMIT 1")?;
     let mut rows = statement.query([])?;
     rows.next()?.map(read_epoch).transpose()
 }

@@ -1,0 +1,98 @@
+//! What a rebuild found, in the model.
+
+use super::state::{Known, Life, State, fits, named, rule};
+use crate::catalog::CatalogError;
+use crate::catalog::record::{Commit, Condition, EpochRow, Extent, Found, Fragment, Waiting};
+
+impl State {
+    pub(super) fn adopt(&mut self, all: &[Found], now: i64) -> Result<(), CatalogError> {
+        all.iter().try_for_each(|found| self.adopt_one(found, now))
+    }
+
+    fn adopt_one(&mut self, found: &Found, now: i64) -> Result<(), CatalogError> {
+        let version = &found.version;
+        let head = self.heads.get(&version.name).map(|head| head.version.generation);
+        if head.is_some_and(|head| head >= version.generation) {
+            return Ok(());
+        }
+        for (extent, fragments) in &found.extents {
+            self.find(extent, fragments)?;
+        }
+        let commit = Commit {
+            version: version.clone(),
+            condition: Condition::Any,
+            places: found.places.clone(),
+            others: found.others.clone(),
+            digests: Vec::new(),
+            fragments: Vec::new(),
+            now,
+            doom_at: now,
+        };
+        fits(&commit)?;
+        let mine = |id| found.extents.iter().any(|(extent, _)| extent.id == id);
+        if !named(&commit).into_iter().all(mine) {
+            return rule();
+        }
+        self.awaited.remove(&version.generation);
+        self.replace_head(&commit, head).map(|_| ())
+    }
+
+    fn find(&mut self, extent: &Extent, fragments: &[Fragment]) -> Result<(), CatalogError> {
+        let held = self.is_held(extent.id);
+        let turn = self.turns;
+        let known = self.extents.entry(extent.id).or_insert_with(|| Known {
+            extent: extent.clone(),
+            turn,
+            life: Life::Lives,
+        });
+        self.turns += 1;
+        if !held && known.extent.digest == [0; 32] {
+            known.extent.digest = extent.digest;
+        }
+        if known.extent != *extent {
+            return rule();
+        }
+        known.life = Life::Lives;
+        for fragment in fragments {
+            if let Some(row) = self.row(fragment) {
+                row.due = None;
+            } else {
+                self.add(fragment)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn await_providers(&mut self, waiting: Vec<Waiting>) {
+        self.awaited = waiting
+            .into_iter()
+            .map(|waiting| (waiting.generation, waiting.name))
+            .collect();
+        let begun: Vec<_> = self.begun.keys().copied().collect();
+        self.awaited.retain(|generation, _| !begun.contains(generation));
+    }
+
+    pub(super) fn awaited(&self) -> Vec<Waiting> {
+        let below = |name: &str, generation| {
+            let head = self.heads.get(name);
+            head.is_none_or(|head| head.version.generation < generation)
+        };
+        let waiting = self
+            .awaited
+            .iter()
+            .filter(|(generation, name)| below(name, **generation));
+        waiting
+            .map(|(generation, name)| Waiting {
+                name: name.clone(),
+                generation: *generation,
+            })
+            .collect()
+    }
+
+    pub(super) fn learn_epochs(&mut self, epochs: &[EpochRow]) {
+        for row in epochs {
+            let known = self.epochs.entry((row.epoch, row.writer)).or_insert(*row);
+            known.last_sequence = known.last_sequence.max(row.last_sequence);
+        }
+    }
+}
