@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::kernel::Kernel;
 use super::matrix::Matrix;
-use super::plan::{Plan, Plans};
+use super::plan::{Pattern, Plan, Plans};
 
 /// The most shards: the points at which a polynomial over GF(2^8) can be read.
 pub const MAX_SHARDS: usize = 256;
@@ -85,9 +85,9 @@ impl Code {
         &self.0.parity
     }
 
-    /// The shards `from`, k of them and in ascending order, to the shards `to`.
-    pub(super) fn decode(&self, from: &[u8], to: &[u8]) -> Arc<Plan> {
-        self.0.decode.get(from, to)
+    /// The first k shards of the pattern, in ascending order, to its others.
+    pub(super) fn decode(&self, pattern: &Pattern) -> Arc<Plan> {
+        self.0.decode.get(pattern.points(), self.0.k)
     }
 }
 

@@ -8,39 +8,52 @@
 //! outputs     |□□□□|
 //! ```
 //!
-//! `portable` is the definition. `fused` is the loop above over the vectors of any instruction set; `avx2` and
-//! `avx512_gfni` say what a vector and a product is there. A token that only detection can make stands for each set, so that
-//! safe code can't run what the CPU doesn't have. The best one is taken: avx512-gfni, avx2, portable. The environment variable
-//! `RAIC_KERNEL` with one of these words takes another; a word that is unknown, or not for this CPU, changes nothing:
-//! [`name`] tells what was taken.
+//! `portable` is the definition. `fused` is the loop above over the vectors of any instruction set; the files named like a set
+//! say what a vector and a product is there. A token that only detection can make stands for each set, so that safe code
+//! can't run what the CPU doesn't have. The best one is taken: avx512-gfni, avx2-gfni, avx512-bw, avx2, ssse3; neon; portable. The
+//! environment variable `RAIC_KERNEL` with one of these words takes another; a word that is unknown, or not for this CPU,
+//! changes nothing: [`name`] tells what was taken.
 
-use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::plan::{Group, Plan};
+use pass::Pass;
 
+use super::plan::Plan;
+
+mod pass;
 mod portable;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod fused;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod halves;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[expect(unsafe_code, reason = "hints to the caches, which change no byte")]
+mod cache;
 
 #[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "AVX2 instructions; a token proves that the CPU has them")]
-mod avx2;
-
+mod bits;
 #[cfg(target_arch = "x86_64")]
-#[expect(
-    unsafe_code,
-    reason = "AVX-512 and GFNI instructions; a token proves that the CPU has them"
-)]
+#[expect(unsafe_code, reason = "the set's instructions; a token proves that the CPU has them")]
 mod avx512_gfni;
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the set's instructions; a token proves that the CPU has them")]
+mod avx2_gfni;
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the set's instructions; a token proves that the CPU has them")]
+mod avx512_bw;
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the set's instructions; a token proves that the CPU has them")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the set's instructions; a token proves that the CPU has them")]
+mod ssse3;
+#[cfg(target_arch = "aarch64")]
+#[expect(unsafe_code, reason = "the set's instructions; a token proves that the CPU has them")]
+mod neon;
 
 /// The environment variable that takes another kernel than the best.
 pub const VARIABLE: &str = "RAIC_KERNEL";
-
-/// Columns of a block when there are more than 8 outputs: the inputs are read once more for each 8, from the L2 cache then
-/// (256 inputs of 4 KiB are 1 MiB).
-const BLOCK: usize = 4096;
 
 /// A way to compute sums of products, proved to run on this CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +61,40 @@ pub struct Kernel(Set);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Set {
-    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Gfni(avx512_gfni::Avx512Gfni),
+    #[cfg(target_arch = "x86_64")]
+    Avx2Gfni(avx2_gfni::Avx2Gfni),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bw(avx512_bw::Avx512Bw),
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
     #[cfg(target_arch = "x86_64")]
-    Avx512Gfni(avx512_gfni::Avx512Gfni),
+    Ssse3(ssse3::Ssse3),
+    #[cfg(target_arch = "aarch64")]
+    Neon(neon::Neon),
+    Portable,
+}
+
+/// Does one thing with the lanes of whatever vector set it is, and another for the portable one.
+macro_rules! with_lanes {
+    ($set:expr, $lanes:ident => $vectors:expr, $portable:expr) => {
+        match $set {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Gfni($lanes) => $vectors,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2Gfni($lanes) => $vectors,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Bw($lanes) => $vectors,
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2($lanes) => $vectors,
+            #[cfg(target_arch = "x86_64")]
+            Set::Ssse3($lanes) => $vectors,
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon($lanes) => $vectors,
+            Set::Portable => $portable,
+        }
+    };
 }
 
 /// The word for the kernel that this process uses.
@@ -69,13 +111,22 @@ impl Kernel {
 
     /// All that this CPU can run, the best first, [`Kernel::PORTABLE`] last.
     pub fn available() -> Vec<Kernel> {
-        let mut sets = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        sets.extend(avx512_gfni::Avx512Gfni::detect().map(Set::Avx512Gfni));
-        #[cfg(target_arch = "x86_64")]
-        sets.extend(avx2::Avx2::detect().map(Set::Avx2));
-        sets.push(Set::Portable);
-        sets.into_iter().map(Kernel).collect()
+        let vectors: &[Option<Set>] = &[
+            #[cfg(target_arch = "x86_64")]
+            avx512_gfni::Avx512Gfni::detect().map(Set::Avx512Gfni),
+            #[cfg(target_arch = "x86_64")]
+            avx2_gfni::Avx2Gfni::detect().map(Set::Avx2Gfni),
+            #[cfg(target_arch = "x86_64")]
+            avx512_bw::Avx512Bw::detect().map(Set::Avx512Bw),
+            #[cfg(target_arch = "x86_64")]
+            avx2::Avx2::detect().map(Set::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            ssse3::Ssse3::detect().map(Set::Ssse3),
+            #[cfg(target_arch = "aarch64")]
+            neon::Neon::detect().map(Set::Neon),
+        ];
+        let all = vectors.iter().flatten().copied().chain([Set::Portable]);
+        all.map(Kernel).collect()
     }
 
     /// The definition, which runs everywhere.
@@ -84,11 +135,19 @@ impl Kernel {
     /// Its word, as in [`VARIABLE`].
     pub fn name(self) -> &'static str {
         match self.0 {
-            Set::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Gfni(_) => "avx512-gfni",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2Gfni(_) => "avx2-gfni",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Bw(_) => "avx512-bw",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512Gfni(_) => "avx512-gfni",
+            Set::Ssse3(_) => "ssse3",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon(_) => "neon",
+            Set::Portable => "portable",
         }
     }
 
@@ -99,15 +158,12 @@ impl Kernel {
     /// If the counts aren't the plan's or two lengths differ.
     pub(super) fn fill(self, plan: &Plan, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
         let len = check(plan, inputs, outputs.iter().map(|output| output.len()));
-        for (group, columns) in passes(plan, len) {
-            let outputs = &mut outputs[group.rows.clone()];
-            match self.0 {
-                Set::Portable => portable::fill(group, inputs, columns, outputs),
-                #[cfg(target_arch = "x86_64")]
-                Set::Avx2(avx2) => avx2.fill(group, inputs, columns, outputs),
-                #[cfg(target_arch = "x86_64")]
-                Set::Avx512Gfni(avx512) => avx512.fill(group, inputs, columns, outputs),
-            }
+        if let Some(pass) = pass::only(plan, inputs, len) {
+            return self.fill_pass(&pass, outputs);
+        }
+        let head = pass::head(outputs);
+        for pass in pass::filling(plan, inputs, len, head) {
+            self.fill_pass(&pass, &mut outputs[pass.group.rows.clone()]);
         }
     }
 
@@ -118,16 +174,18 @@ impl Kernel {
     /// If the counts aren't the plan's or two lengths differ.
     pub(super) fn agrees(self, plan: &Plan, inputs: &[&[u8]], outputs: &[&[u8]]) -> bool {
         let len = check(plan, inputs, outputs.iter().map(|output| output.len()));
-        passes(plan, len).all(|(group, columns)| {
-            let outputs = &outputs[group.rows.clone()];
-            match self.0 {
-                Set::Portable => portable::agrees(group, inputs, columns, outputs),
-                #[cfg(target_arch = "x86_64")]
-                Set::Avx2(avx2) => avx2.agrees(group, inputs, columns, outputs),
-                #[cfg(target_arch = "x86_64")]
-                Set::Avx512Gfni(avx512) => avx512.agrees(group, inputs, columns, outputs),
-            }
-        })
+        if let Some(pass) = pass::only(plan, inputs, len) {
+            return self.agrees_pass(&pass, outputs);
+        }
+        pass::comparing(plan, inputs, len).all(|pass| self.agrees_pass(&pass, &outputs[pass.group.rows.clone()]))
+    }
+
+    fn fill_pass(self, pass: &Pass<'_>, outputs: &mut [&mut [u8]]) {
+        with_lanes!(self.0, lanes => fused::fill(lanes, pass, outputs), portable::fill(pass, outputs));
+    }
+
+    fn agrees_pass(self, pass: &Pass<'_>, outputs: &[&[u8]]) -> bool {
+        with_lanes!(self.0, lanes => fused::agrees(lanes, pass, outputs), portable::agrees(pass, outputs))
     }
 }
 
@@ -153,13 +211,6 @@ fn check(plan: &Plan, inputs: &[&[u8]], outputs: impl ExactSizeIterator<Item = u
     let mut others = inputs.iter().map(|input| input.len()).chain(outputs);
     assert!(others.all(|other| other == len), "all shards are of one length");
     len
-}
-
-/// The passes of `plan` over columns 0..len. A plan of one pass takes all columns at once.
-fn passes(plan: &Plan, len: usize) -> impl Iterator<Item = (&Group, Range<usize>)> {
-    let block = if plan.groups().len() > 1 { BLOCK } else { len.max(1) };
-    let columns = (0..len).step_by(block).map(move |start| start..len.min(start + block));
-    columns.flat_map(|columns| plan.groups().iter().map(move |group| (group, columns.clone())))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::code::MAX_SHARDS;
 use super::matrix::Matrix;
 
 /// The most outputs that a kernel makes in one pass: as many sums fit the registers.
@@ -77,33 +78,62 @@ impl Group {
 #[derive(Default)]
 pub(super) struct Plans(Mutex<Vec<Remembered>>);
 
-/// What a plan is made from and what it makes, one after the other, and the plan.
+/// The points of a pattern, and its plan.
 type Remembered = (Box<[u8]>, Arc<Plan>);
 
 impl Plans {
-    /// The plan that makes the shards `to` from the shards `from`, remembered or new.
-    pub(super) fn get(&self, from: &[u8], to: &[u8]) -> Arc<Plan> {
-        let key = [from, to].concat();
-        if let Some(plan) = self.find(&key) {
+    /// The plan that makes of the first `k` of these points the others, remembered or new.
+    pub(super) fn get(&self, points: &[u8], k: usize) -> Arc<Plan> {
+        if let Some(plan) = self.find(points) {
             return plan;
         }
+        let (from, to) = points.split_at(k);
         let plan = Arc::new(Plan::new(&Matrix::interpolation(from, to)));
-        self.keep(key, &plan);
+        self.keep(points, &plan);
         plan
     }
 
-    /// Looks for `key`, and moves it to the front: what is forgotten is what was not used for longest.
-    fn find(&self, key: &[u8]) -> Option<Arc<Plan>> {
+    /// Looks for a pattern, and moves it to the front: what is forgotten is what was not used for longest.
+    fn find(&self, points: &[u8]) -> Option<Arc<Plan>> {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = recent.iter().position(|(known, _)| **known == *key)?;
+        let place = recent.iter().position(|(known, _)| **known == *points)?;
         recent[..=place].rotate_right(1);
         Some(Arc::clone(&recent[0].1))
     }
 
-    fn keep(&self, key: Vec<u8>, plan: &Arc<Plan>) {
+    fn keep(&self, points: &[u8], plan: &Arc<Plan>) {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         recent.truncate(REMEMBERED - 1);
-        recent.insert(0, (key.into(), Arc::clone(plan)));
+        recent.insert(0, (points.into(), Arc::clone(plan)));
+    }
+}
+
+/// The shards that others are made from, then those that are made: an erasure pattern as it is met. It lives on the stack, since
+/// a short stripe takes less time than an allocation or two.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    points: [u8; 2 * MAX_SHARDS],
+    len: usize,
+}
+
+impl Pattern {
+    /// No shard.
+    pub(super) fn new() -> Pattern {
+        Pattern {
+            points: [0; 2 * MAX_SHARDS],
+            len: 0,
+        }
+    }
+
+    /// Adds a shard; there is room for all of a code twice.
+    pub(super) fn push(&mut self, point: u8) {
+        self.points[self.len] = point;
+        self.len += 1;
+    }
+
+    /// All of them.
+    pub(super) fn points(&self) -> &[u8] {
+        &self.points[..self.len]
     }
 }
 
@@ -145,18 +175,18 @@ mod tests {
     #[test]
     fn a_pattern_is_computed_once_until_it_is_the_oldest_of_many() {
         let plans = Plans::default();
-        let first = plans.get(&[0, 1], &[2]);
+        let first = plans.get(&[0, 1, 2], 2);
         for to in 3..66 {
-            plans.get(&[0, 1], &[to]);
+            plans.get(&[0, 1, to], 2);
         }
         assert!(
-            Arc::ptr_eq(&first, &plans.get(&[0, 1], &[2])),
+            Arc::ptr_eq(&first, &plans.get(&[0, 1, 2], 2)),
             "64 patterns are remembered"
         );
         for to in 66..130 {
-            plans.get(&[0, 1], &[to]);
+            plans.get(&[0, 1, to], 2);
         }
-        let again = plans.get(&[0, 1], &[2]);
+        let again = plans.get(&[0, 1, 2], 2);
         assert!(!Arc::ptr_eq(&first, &again), "64 others came after it");
         assert_eq!(first, again);
     }

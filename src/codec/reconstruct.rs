@@ -1,6 +1,10 @@
 //! Any k shards to any others.
 
-use super::code::{Code, CodeError};
+use super::code::{Code, CodeError, MAX_SHARDS};
+use super::plan::Pattern;
+
+/// The place of a shard that isn't there.
+const ABSENT: u16 = u16::MAX;
 
 impl Code {
     /// Fills every shard of `want` from k of the shards that are there, straight into the caller's buffers.
@@ -11,44 +15,56 @@ impl Code {
     ///
     /// # Panics
     ///
-    /// If an index is not below n, `have` names a shard twice, or two lengths differ.
+    /// If an index is not below n, `have` names a shard twice, `want` has more than n, or two lengths differ.
     pub fn reconstruct(&self, have: &[(usize, &[u8])], want: &mut [(usize, &mut [u8])]) -> Result<(), CodeError> {
-        let have = self.ascending(have);
+        let places = self.places(have);
         if have.len() < self.k() {
             return Err(CodeError::TooFew {
                 have: have.len(),
                 want: self.k(),
             });
         }
-        let mut lost = Vec::with_capacity(want.len());
+        let (mut pattern, mut inputs) = (Pattern::new(), Vec::with_capacity(self.k()));
+        for (point, place) in (0..=u8::MAX)
+            .zip(&places[..self.n()])
+            .filter(|(_, place)| **place != ABSENT)
+            .take(self.k())
+        {
+            pattern.push(point);
+            inputs.push(have[usize::from(*place)].1);
+        }
+        assert!(
+            want.len() <= self.n(),
+            "{} shards to rebuild, of a code of {}",
+            want.len(),
+            self.n()
+        );
         let mut outputs = Vec::with_capacity(want.len());
         for (index, bytes) in want {
-            let index = self.point(*index);
-            if let Ok(place) = have.binary_search_by_key(&index, |(known, _)| *known) {
-                copy(have[place].1, bytes);
-            } else {
-                lost.push(index);
-                outputs.push(&mut **bytes);
+            let point = self.point(*index);
+            match places[*index] {
+                ABSENT => {
+                    pattern.push(point);
+                    outputs.push(&mut **bytes);
+                }
+                place => copy(have[usize::from(place)].1, bytes),
             }
         }
-        let (from, inputs): (Vec<u8>, Vec<&[u8]>) = have.into_iter().take(self.k()).unzip();
-        if !lost.is_empty() {
-            self.kernel().fill(&self.decode(&from, &lost), &inputs, &mut outputs);
+        if !outputs.is_empty() {
+            self.kernel().fill(&self.decode(&pattern), &inputs, &mut outputs);
         }
         Ok(())
     }
 
-    /// The shards that are there by rising index, which puts data before parity.
-    fn ascending<'a>(&self, have: &[(usize, &'a [u8])]) -> Vec<(u8, &'a [u8])> {
-        let mut sorted: Vec<(u8, &[u8])> = have.iter().map(|(index, bytes)| (self.point(*index), *bytes)).collect();
-        sorted.sort_unstable_by_key(|(index, _)| *index);
-        let twice = sorted.windows(2).find(|pair| pair[0].0 == pair[1].0);
-        assert!(
-            twice.is_none(),
-            "shard {} is there twice",
-            twice.map_or(0, |pair| pair[0].0)
-        );
-        sorted
+    /// Where in `have` each shard is, by its index.
+    fn places(&self, have: &[(usize, &[u8])]) -> [u16; MAX_SHARDS] {
+        let mut places = [ABSENT; MAX_SHARDS];
+        for (place, (index, _)) in (0..).zip(have) {
+            let index = usize::from(self.point(*index));
+            assert!(places[index] == ABSENT, "shard {index} is there twice");
+            places[index] = place;
+        }
+        places
     }
 
     /// The point at which the polynomial is read for shard `index`.

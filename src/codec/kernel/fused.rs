@@ -17,7 +17,12 @@
 
 use std::ops::Range;
 
-use crate::codec::plan::Group;
+use super::cache;
+use super::pass::{Pass, To};
+
+/// How far ahead of its use a line of an input is asked for, when the inputs come from beyond the L2 cache. From 512 to 2048
+/// bytes it makes no difference on the core where it was measured.
+const AHEAD: usize = 1024;
 
 /// The vectors of one instruction set. A value of such a type is the proof that this CPU has it.
 pub(super) trait Lanes: Copy {
@@ -33,6 +38,10 @@ pub(super) trait Lanes: Copy {
     /// True if two products can be added to a sum for the price of one.
     const PAIRS: bool;
 
+    /// [`Pass::run`] for M = [`Pass::width`] and as many vectors at a time as there are registers for, in a function that has
+    /// the instructions switched on.
+    fn run<E: End<Self>>(self, pass: &Pass<'_>, end: &mut E);
+
     /// The vector of zeros.
     fn zero(self) -> Self::Vector;
     /// The vector of these bytes, exactly [`Lanes::LEN`].
@@ -43,6 +52,9 @@ pub(super) trait Lanes: Copy {
     fn store(self, vector: Self::Vector, bytes: &mut [u8]);
     /// Overwrites these bytes, fewer than [`Lanes::LEN`], with the vector's first.
     fn store_part(self, vector: Self::Vector, bytes: &mut [u8]);
+    /// [`Lanes::store`] past the caches, if the set can do that; the bytes are aligned to their number. They may be read
+    /// after [`cache::fence`].
+    fn store_past(self, vector: Self::Vector, bytes: &mut [u8]);
 
     /// Makes a vector ready.
     fn operand(self, vector: Self::Vector) -> Self::Operand;
@@ -58,25 +70,40 @@ pub(super) trait Lanes: Copy {
     fn is_zero(self, vector: Self::Vector) -> bool;
 }
 
-/// What one pass works on: some columns of the inputs.
-#[derive(Clone, Debug)]
-pub(super) struct Pass<'a> {
-    group: &'a Group,
-    inputs: &'a [&'a [u8]],
-    columns: Range<usize>,
+/// Runs a pass for each width from 1 to 8 with its number of vectors at a time.
+macro_rules! by_width {
+    ($pass:ident, $lanes:ident, $end:ident: $($vectors:literal)*) => {
+        by_width!(@ $pass, $lanes, $end: [1 2 3 4 5 6 7 8] [$($vectors)*])
+    };
+    (@ $pass:ident, $lanes:ident, $end:ident: [$($width:literal)*] [$($vectors:literal)*]) => {
+        match $pass.width() {
+            $($width => $pass.run::<_, _, $width, $vectors>($lanes, $end),)*
+            width => unreachable!("a pass makes 1 to 8 outputs, not {width}"),
+        }
+    };
+}
+pub(super) use by_width;
+
+/// Overwrites the pass's columns of `outputs`.
+pub(super) fn fill<L: Lanes>(lanes: L, pass: &Pass<'_>, outputs: &mut [&mut [u8]]) {
+    lanes.run(pass, &mut Fill { outputs, to: pass.to });
+    if pass.to == To::Past {
+        cache::fence();
+    }
+}
+
+/// True if the pass's columns of `outputs` are what [`fill`] would write.
+pub(super) fn agrees<L: Lanes>(lanes: L, pass: &Pass<'_>, outputs: &[&[u8]]) -> bool {
+    let mut compare = Compare {
+        rows: outputs,
+        differences: lanes.zero(),
+        agrees: true,
+    };
+    lanes.run(pass, &mut compare);
+    compare.agrees
 }
 
 impl<'a> Pass<'a> {
-    /// The pass of `group` over `columns`.
-    pub(super) fn new(group: &'a Group, inputs: &'a [&'a [u8]], columns: Range<usize>) -> Pass<'a> {
-        Pass { group, inputs, columns }
-    }
-
-    /// Sums that are made at a time.
-    pub(super) fn width(&self) -> usize {
-        self.group.width()
-    }
-
     /// Runs over all columns for M = [`Pass::width`] rows and U vectors at a time.
     #[inline(always)]
     pub(super) fn run<L: Lanes, E: End<L>, const M: usize, const U: usize>(&self, lanes: L, end: &mut E) {
@@ -94,26 +121,25 @@ impl<'a> Pass<'a> {
                 end.take_part(lanes, row, at..self.columns.end, *sum);
             }
         }
+        end.close(lanes);
     }
 
     /// The sums of U vectors from column `at` on.
     #[inline(always)]
     fn sums<L: Lanes, const M: usize, const U: usize>(&self, lanes: L, at: usize) -> [[L::Vector; U]; M] {
         let mut sums = [[lanes.zero(); U]; M];
-        let columns = at..at + U * L::LEN;
         let (mut inputs, mut factors) = (self.inputs, self.factors::<M>());
         if L::PAIRS {
             let (pairs, odd) = inputs.as_chunks::<2>();
             let (factor_pairs, odd_factors) = factors.as_chunks::<2>();
             for ([a, b], [fa, fb]) in pairs.iter().zip(factor_pairs) {
-                let a = operands(lanes, &a[columns.clone()]);
-                let b = operands(lanes, &b[columns.clone()]);
+                let (a, b) = (self.operands(lanes, a, at), self.operands(lanes, b, at));
                 add_pair(lanes, &mut sums, (fa, a), (fb, b));
             }
             (inputs, factors) = (odd, odd_factors);
         }
         for (input, factors) in inputs.iter().zip(factors) {
-            add(lanes, &mut sums, factors, operands(lanes, &input[columns.clone()]));
+            add(lanes, &mut sums, factors, self.operands(lanes, input, at));
         }
         sums
     }
@@ -129,21 +155,27 @@ impl<'a> Pass<'a> {
         sums
     }
 
+    /// U vectors of an input from column `at` on, ready to be multiplied.
+    #[inline(always)]
+    fn operands<L: Lanes, const U: usize>(&self, lanes: L, input: &[u8], at: usize) -> [L::Operand; U] {
+        if self.far {
+            for line in (0..U * L::LEN).step_by(cache::LINE) {
+                cache::ask_for(input, at + AHEAD + line);
+            }
+        }
+        let mut operands = [lanes.operand(lanes.zero()); U];
+        let bytes = &input[at..at + U * L::LEN];
+        for (operand, bytes) in operands.iter_mut().zip(bytes.chunks_exact(L::LEN)) {
+            *operand = lanes.operand(lanes.load(bytes));
+        }
+        operands
+    }
+
     /// The factors of each input.
     #[inline(always)]
     fn factors<const M: usize>(&self) -> &'a [[u8; M]] {
         self.group.factors.as_chunks::<M>().0
     }
-}
-
-/// The vectors of U · [`Lanes::LEN`] bytes, ready to be multiplied.
-#[inline(always)]
-fn operands<L: Lanes, const U: usize>(lanes: L, bytes: &[u8]) -> [L::Operand; U] {
-    let mut operands = [lanes.operand(lanes.zero()); U];
-    for (operand, bytes) in operands.iter_mut().zip(bytes.chunks_exact(L::LEN)) {
-        *operand = lanes.operand(lanes.load(bytes));
-    }
-    operands
 }
 
 #[inline(always)]
@@ -184,65 +216,68 @@ fn hand_over<L: Lanes, E: End<L>, const M: usize, const U: usize>(
     end: &mut E,
 ) {
     for (row, sums) in sums.iter().enumerate() {
-        for (u, sum) in sums.iter().enumerate() {
-            end.take(lanes, row, at + u * L::LEN, *sum);
-        }
+        end.take(lanes, row, at, sums);
     }
 }
 
 /// What becomes of the sums.
 pub(super) trait End<L: Lanes> {
-    /// Takes a vector of `row` from column `at` on.
-    fn take(&mut self, lanes: L, row: usize, at: usize, sum: L::Vector);
+    /// Takes vectors of `row` from column `at` on.
+    fn take<const U: usize>(&mut self, lanes: L, row: usize, at: usize, sums: &[L::Vector; U]);
     /// Takes part of a vector: these columns of `row`.
     fn take_part(&mut self, lanes: L, row: usize, columns: Range<usize>, sum: L::Vector);
+    /// Has taken all.
+    fn close(&mut self, lanes: L);
 }
 
 /// They are stored.
-#[derive(Debug)]
-pub(super) struct Fill<'a, 'b>(pub(super) &'a mut [&'b mut [u8]]);
+struct Fill<'a, 'b> {
+    outputs: &'a mut [&'b mut [u8]],
+    to: To,
+}
 
 impl<L: Lanes> End<L> for Fill<'_, '_> {
     #[inline(always)]
-    fn take(&mut self, lanes: L, row: usize, at: usize, sum: L::Vector) {
-        lanes.store(sum, &mut self.0[row][at..at + L::LEN]);
+    fn take<const U: usize>(&mut self, lanes: L, row: usize, at: usize, sums: &[L::Vector; U]) {
+        let bytes = self.outputs[row][at..at + U * L::LEN].chunks_exact_mut(L::LEN);
+        match self.to {
+            To::Caches => {
+                for (sum, bytes) in sums.iter().zip(bytes) {
+                    lanes.store(*sum, bytes);
+                }
+            }
+            To::Past => {
+                for (sum, bytes) in sums.iter().zip(bytes) {
+                    lanes.store_past(*sum, bytes);
+                }
+            }
+        }
     }
 
     #[inline(always)]
     fn take_part(&mut self, lanes: L, row: usize, columns: Range<usize>, sum: L::Vector) {
-        lanes.store_part(sum, &mut self.0[row][columns]);
+        lanes.store_part(sum, &mut self.outputs[row][columns]);
     }
+
+    #[inline(always)]
+    fn close(&mut self, _: L) {}
 }
 
 /// They are compared with what is there.
-#[derive(Debug)]
-pub(super) struct Compare<'a, 'b, L: Lanes> {
+struct Compare<'a, 'b, L: Lanes> {
     rows: &'a [&'b [u8]],
     differences: L::Vector,
-}
-
-impl<'a, 'b, L: Lanes> Compare<'a, 'b, L> {
-    /// Nothing is compared yet.
-    #[inline(always)]
-    pub(super) fn new(lanes: L, rows: &'a [&'b [u8]]) -> Compare<'a, 'b, L> {
-        Compare {
-            rows,
-            differences: lanes.zero(),
-        }
-    }
-
-    /// True if all that was taken is what is there.
-    #[inline(always)]
-    pub(super) fn agrees(self, lanes: L) -> bool {
-        lanes.is_zero(self.differences)
-    }
+    /// What came out, once closed.
+    agrees: bool,
 }
 
 impl<L: Lanes> End<L> for Compare<'_, '_, L> {
     #[inline(always)]
-    fn take(&mut self, lanes: L, row: usize, at: usize, sum: L::Vector) {
-        let there = lanes.load(&self.rows[row][at..at + L::LEN]);
-        self.differences = lanes.or(self.differences, lanes.xor(sum, there));
+    fn take<const U: usize>(&mut self, lanes: L, row: usize, at: usize, sums: &[L::Vector; U]) {
+        let bytes = self.rows[row][at..at + U * L::LEN].chunks_exact(L::LEN);
+        for (sum, bytes) in sums.iter().zip(bytes) {
+            self.differences = lanes.or(self.differences, lanes.xor(*sum, lanes.load(bytes)));
+        }
     }
 
     #[inline(always)]
@@ -250,5 +285,10 @@ impl<L: Lanes> End<L> for Compare<'_, '_, L> {
         // Zeros were loaded beyond the part, for inputs as for what is there, so the sum is zero there too.
         let there = lanes.load_part(&self.rows[row][columns]);
         self.differences = lanes.or(self.differences, lanes.xor(sum, there));
+    }
+
+    #[inline(always)]
+    fn close(&mut self, lanes: L) {
+        self.agrees = lanes.is_zero(self.differences);
     }
 }

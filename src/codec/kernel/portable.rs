@@ -2,36 +2,36 @@
 
 use std::ops::Range;
 
+use super::pass::Pass;
 use crate::codec::field::PRODUCTS;
-use crate::codec::plan::Group;
 
 /// Columns that are compared at a time: what is computed for it stands on the stack.
 const COMPARED: usize = 1024;
 
-/// Overwrites `columns` of the group's `outputs`.
-pub(super) fn fill(group: &Group, inputs: &[&[u8]], columns: Range<usize>, outputs: &mut [&mut [u8]]) {
+/// Overwrites the pass's columns of `outputs`.
+pub(super) fn fill(pass: &Pass<'_>, outputs: &mut [&mut [u8]]) {
     for (row, output) in outputs.iter_mut().enumerate() {
-        sum(group, row, inputs, columns.clone(), &mut output[columns.clone()]);
+        sum(pass, row, pass.columns.clone(), &mut output[pass.columns.clone()]);
     }
 }
 
-/// True if `columns` of the group's `outputs` are what [`fill`] would write.
-pub(super) fn agrees(group: &Group, inputs: &[&[u8]], columns: Range<usize>, outputs: &[&[u8]]) -> bool {
+/// True if the pass's columns of `outputs` are what [`fill`] would write.
+pub(super) fn agrees(pass: &Pass<'_>, outputs: &[&[u8]]) -> bool {
     let mut buffer = [0; COMPARED];
-    columns.clone().step_by(COMPARED).all(|start| {
-        let part = start..columns.end.min(start + COMPARED);
+    pass.columns.clone().step_by(COMPARED).all(|start| {
+        let part = start..pass.columns.end.min(start + COMPARED);
         let computed = &mut buffer[..part.len()];
         outputs.iter().enumerate().all(|(row, output)| {
-            sum(group, row, inputs, part.clone(), computed);
+            sum(pass, row, part.clone(), computed);
             *computed == output[part.clone()]
         })
     })
 }
 
 /// Overwrites `output` with the sum of products that is `row` of the group, for `columns` of the inputs.
-fn sum(group: &Group, row: usize, inputs: &[&[u8]], columns: Range<usize>, output: &mut [u8]) {
+fn sum(pass: &Pass<'_>, row: usize, columns: Range<usize>, output: &mut [u8]) {
     output.fill(0);
-    for (input, factors) in inputs.iter().zip(group.factors.chunks_exact(group.width())) {
+    for (input, factors) in pass.inputs.iter().zip(pass.group.factors.chunks_exact(pass.width())) {
         let products = &PRODUCTS[usize::from(factors[row])];
         for (sum, byte) in output.iter_mut().zip(&input[columns.clone()]) {
             *sum ^= products[usize::from(*byte)];

@@ -129,6 +129,75 @@ fn every_kernel_agrees_with_what_it_fills_and_with_nothing_else() {
     }
 }
 
+/// `count` outputs of `len` bytes, each `skips[i]` bytes behind a line, and what stands round them.
+struct Placed {
+    arena: Vec<u8>,
+    begins: Vec<usize>,
+    len: usize,
+}
+
+impl Placed {
+    fn new(skips: &[usize], len: usize) -> Placed {
+        let stride = (len + 64).next_multiple_of(64) + 64;
+        let arena = vec![0xa5; stride * skips.len() + 64];
+        let first = arena.as_ptr().addr().wrapping_neg() % 64;
+        let begins = (0..).zip(skips).map(|(i, skip)| first + i * stride + skip).collect();
+        Placed { arena, begins, len }
+    }
+
+    fn slices_mut(&mut self) -> Vec<&mut [u8]> {
+        let (mut rest, mut done, mut slices) = (self.arena.as_mut_slice(), 0, Vec::new());
+        for begin in &self.begins {
+            let (slice, after) = rest.split_at_mut(begin + self.len - done);
+            slices.push(&mut slice[begin - done..]);
+            (rest, done) = (after, begin + self.len);
+        }
+        slices
+    }
+
+    /// Whether nothing was written beside the slices.
+    fn is_whole(&self) -> bool {
+        let inside = |at: &usize| self.begins.iter().any(|begin| (*begin..begin + self.len).contains(at));
+        (0..self.arena.len())
+            .filter(|at| !inside(at))
+            .all(|at| self.arena[at] == 0xa5)
+    }
+}
+
+#[test]
+fn what_goes_past_the_caches_arrives_and_nothing_beside_it() {
+    let len = 400_001;
+    let inputs = ramp(4, len);
+    // All on a line; all the same way behind one; each its own way, which can't go past.
+    for skips in [[0, 0, 0], [32, 32, 32], [1, 1, 1], [63, 63, 63], [0, 16, 5]] {
+        for rows in [1, 3] {
+            let plan = Plan::new(&mixed(rows, 4));
+            let expected = filled(Kernel::PORTABLE, &plan, &slices(&inputs), len);
+            for kernel in Kernel::available() {
+                let mut placed = Placed::new(&skips[..rows], len);
+                kernel.fill(&plan, &slices(&inputs), &mut placed.slices_mut());
+                assert!(placed.slices_mut() == expected, "{kernel:?}, {rows} rows, {skips:?}");
+                assert!(placed.is_whole(), "{kernel:?} wrote beside its output");
+            }
+        }
+    }
+}
+
+#[test]
+fn outputs_start_at_a_line_together_or_not_at_all() {
+    let mut arena = [0_u8; 512];
+    let first = arena.as_ptr().addr().wrapping_neg() % 64;
+    let head = |a: usize, b: usize, arena: &mut [u8]| {
+        let (left, right) = arena.split_at_mut(256);
+        pass::head(&[&mut left[first + a..], &mut right[first + b..]])
+    };
+    assert_eq!(head(0, 0, &mut arena), Some(0));
+    assert_eq!(head(1, 1, &mut arena), Some(63));
+    assert_eq!(head(32, 96, &mut arena), Some(32));
+    assert_eq!(head(0, 1, &mut arena), None);
+    assert_eq!(pass::head(&[]), None);
+}
+
 #[test]
 fn the_environment_takes_what_there_is_and_else_the_best() {
     let available = Kernel::available();
