@@ -28,7 +28,10 @@ mod fused;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod halves;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[expect(unsafe_code, reason = "hints to the caches, which change no byte")]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "hints to the caches, which change no byte")
+)]
 mod cache;
 
 #[cfg(target_arch = "x86_64")]
