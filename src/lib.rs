@@ -6,7 +6,7 @@
 //! ```text
 //! codec  stripe  cipher  fragment  cloud_set  placement      pure: bytes and numbers in, bytes and numbers out
 //! clock  entropy  provider  catalog                          the doors to the world
-//! store  care                                                the work
+//! store  care  mix                                           the work
 //! config  cli                                                the front door
 //! ```
 //!
@@ -26,6 +26,7 @@ pub mod catalog;
 
 pub mod store;
 pub mod care;
+pub mod mix;
 
 pub mod config;
 pub mod cli;

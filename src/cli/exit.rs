@@ -29,6 +29,8 @@ pub(crate) enum Exit {
     NotFound = 6,
     /// Providers out of reach: below the write or read quorum.
     Unreachable = 7,
+    /// A limit that was given would be passed.
+    Limit = 8,
     /// The old or the new version, never a mix.
     Unknown = 9,
     /// The wrong key, or none.

@@ -319,6 +319,21 @@ const CODES: &[(&str, &str, &str)] = &[
         "The error tells file, line and column; docs/prices.md tells how a file of your own is written.",
     ),
     (
+        "E0802",
+        "no mix of services fits the wishes",
+        "Ask for less, allow more services or a larger budget, or add prices that aren't known to prices.yaml.",
+    ),
+    (
+        "E0803",
+        "it could cost more than --max-cost allows",
+        "Measure fewer sizes or fewer bytes, or allow more. Nothing was sent.",
+    ),
+    (
+        "E0804",
+        "a provider can't be measured",
+        "It answers no call; raic provider test NAME tells more.",
+    ),
+    (
         "E0901",
         "a fault of ours",
         "Please report it. What was stored before is not touched.",

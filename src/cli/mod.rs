@@ -98,7 +98,7 @@ async fn attended(line: Line, env: Environment, out: Arc<Output>) -> Result<Exit
         out: out.clone(),
         interrupt: interrupt.clone(),
     });
-    let tidies = matches!(line.verb, Verb::Put(_));
+    let tidies = matches!(line.verb, Verb::Put(_) | Verb::Bench(_));
     let work = tokio::spawn({
         let context = context.clone();
         async move { verb::run(line.verb, &context).await }

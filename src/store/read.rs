@@ -22,7 +22,7 @@ const AHEAD: usize = 2;
 
 /// Payload bytes of one fetch: a window of an extent, so that memory stays bounded whatever k is. With 16 MiB a `cat` of 2 GiB
 /// peaked at 413 MiB, as the pieces of an answer, its joined copy and the result are held side by side, twice.
-const STEP: u64 = 4 << 20;
+pub(crate) const STEP: u64 = 4 << 20;
 
 /// Objects shorter than this, in bytes, are read faster than any grace ends, and need no pin.
 const WORTH_A_PIN: u64 = 64 << 20;

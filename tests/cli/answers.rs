@@ -36,6 +36,7 @@ fn lines(run: &Run, name: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list, a line an answer")]
 fn every_answer_in_json_is_what_its_schema_says() {
     let home = Home::new();
     let begun = document(&home.raic(&["init", "--json"]).ends(0), "raic.init/1");
@@ -85,6 +86,25 @@ fn every_answer_in_json_is_what_its_schema_says() {
     assert_eq!(test["tests"][0]["works"], true);
     let prices = document(&home.raic(&["prices", "--json"]).ends(0), "raic.prices/1");
     assert_eq!(prices["services"].as_array().unwrap().len(), 25);
+    let bench = [
+        "bench",
+        "providers",
+        "disk1",
+        "--sizes",
+        "1KiB",
+        "--seconds",
+        "0.2",
+        "--json",
+    ];
+    assert_eq!(
+        document(&home.raic(&bench).ends(0), "raic.bench.providers/1")["rows"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    let plan = home.raic(&["plan", "--data", "1TB", "--most", "4", "--json"]).ends(0);
+    assert!(document(&plan, "raic.plan/1")["mixes"][0]["cost"].as_f64().unwrap() > 0.0);
     document(&home.raic(&["version", "--json"]).ends(0), "raic.version/1");
     document(
         &home.raic(&["key", "export", "--to", "sheet", "--json"]).ends(0),

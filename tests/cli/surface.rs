@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::home::{Home, ramp};
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 23] = [
     "init",
     "demo",
     "put",
@@ -18,6 +18,9 @@ const VERBS: [&str; 20] = [
     "du",
     "status",
     "repair",
+    "bench",
+    "bench providers",
+    "plan",
     "prices",
     "provider",
     "config",

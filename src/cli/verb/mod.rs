@@ -1,5 +1,6 @@
 //! The verbs, a file each. A verb takes its arguments and the context and says how the run ends.
 
+pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod demo;
 mod edit;
@@ -9,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod ls;
 mod names;
+pub(crate) mod plan;
 pub(crate) mod prices;
 pub(crate) mod provider;
 pub(crate) mod put;
@@ -34,6 +36,7 @@ use super::exit::Exit;
 macro_rules! documents {
     ($each:ident) => {
         $each!(
+            $crate::cli::verb::bench::BenchSheet,
             $crate::cli::verb::config::Checked,
             $crate::cli::verb::config::Paths,
             $crate::cli::verb::config::Values,
@@ -43,6 +46,7 @@ macro_rules! documents {
             $crate::cli::verb::key::KeyPlace,
             $crate::cli::verb::ls::Listing,
             $crate::cli::verb::ls::Sums,
+            $crate::cli::verb::plan::PlanSheet,
             $crate::cli::verb::prices::PriceSheet,
             $crate::cli::verb::provider::Providers,
             $crate::cli::verb::provider::Schemes,
@@ -74,6 +78,8 @@ pub(crate) async fn run(verb: Verb, context: &Arc<Context>) -> Result<Exit, Fail
         Verb::Rm(args) => rm::run(&args, context).await,
         Verb::Status(args) => status::run(&args, context).await,
         Verb::Repair(args) => repair::run(&args, context).await,
+        Verb::Bench(noun) => bench::run(&noun, context).await,
+        Verb::Plan(args) => plan::run(&args, context),
         Verb::Prices(args) => prices::run(&args, context),
         Verb::Recover(args) => recover::run(&args, context).await,
         Verb::Provider(noun) => provider::run(&noun, context).await,

@@ -9,17 +9,21 @@
 //! The files are data that travels with the program; nothing in the code knows an amount. Each figure may be overridden by the
 //! owner's own file, and one that isn't known is never taken for free.
 
+mod bill;
 mod book;
 mod day;
 mod figure;
+mod marginal;
 mod mark;
 mod rate;
 mod read;
 mod tariff;
 
+pub use bill::{Bill, Blobs, Fee, MONTH_DAYS, Usage, bill, bills};
 pub use book::{OLD_AFTER, Prices, ShippedFile, shipped_files};
 pub use day::Day;
 pub use figure::{Figure, Other, Source, Trust};
+pub use marginal::Marginal;
 pub use mark::Mark;
 pub use rate::{Money, RequestPrice, StoragePrice, TransferPrice};
 pub use read::PriceFault;
@@ -57,5 +61,7 @@ pub struct PriceList {
     pub min_object: Option<Size>,
 }
 
+#[cfg(test)]
+mod bill_tests;
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,12 @@ impl Money {
         Money(billionths)
     }
 
+    /// The amount in billionths.
+    #[must_use]
+    pub fn in_billionths(self) -> u128 {
+        self.0
+    }
+
     /// The amount in hundredths, halves up.
     #[must_use]
     pub fn cents(self) -> u128 {
