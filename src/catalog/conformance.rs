@@ -2,6 +2,7 @@
 //!
 //! The world is small (three names, few extents and providers), so that random verbs meet: they overwrite, re-use, race and repeat each other.
 
+mod archive;
 mod found;
 mod history;
 mod model;

@@ -11,6 +11,11 @@
 //! copy number, so a row in state sent is enough to find a blob that a crash left behind.
 
 pub mod record;
+mod wire;
+pub mod archive;
+pub mod change;
+pub mod checkpoint;
+pub mod journal;
 pub mod lock;
 pub mod sqlite;
 
@@ -218,6 +223,9 @@ pub enum CatalogError {
     /// The generation was closed for ever, or its epoch is not the newest: nothing more can be written under it.
     #[error("generation {0} is closed")]
     Closed(Generation),
+    /// A checkpoint or a piece of the journal can't be taken over. Nothing was changed.
+    #[error(transparent)]
+    Archive(#[from] archive::ArchiveError),
     /// The caller did what this page forbids: ours to fix. Nothing was changed.
     #[error("a rule of the catalog was broken: {0}")]
     Rule(String),

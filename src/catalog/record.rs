@@ -59,6 +59,17 @@ pub enum FragmentState {
     Missing = 3,
 }
 
+impl FragmentState {
+    /// The state with this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<FragmentState> {
+        use FragmentState::{Damaged, Missing, Sent, Sound};
+        [Sent, Sound, Damaged, Missing]
+            .into_iter()
+            .find(|state| *state as u8 == number)
+    }
+}
+
 /// What has to hold of the head at the moment of a commit, beside being lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -258,6 +269,17 @@ pub enum MemberState {
     Lost = 3,
     /// Left after a drain.
     Removed = 4,
+}
+
+impl MemberState {
+    /// The state with this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<MemberState> {
+        use MemberState::{Active, Draining, Lost, ReadOnly, Removed};
+        [Active, ReadOnly, Draining, Lost, Removed]
+            .into_iter()
+            .find(|state| *state as u8 == number)
+    }
 }
 
 /// A reader that is at work.

@@ -12,14 +12,19 @@
 
 mod adopt;
 mod check;
+mod archive;
 mod column;
 mod commit;
+mod export;
 mod extent;
 mod fault;
 mod fragment;
 mod generation;
 mod head;
 mod health;
+mod import;
+mod journal;
+mod make;
 mod migrate;
 mod open;
 mod read;
@@ -36,6 +41,7 @@ use rusqlite::Connection;
 
 pub use worker::Tally;
 
+use super::change::Change;
 use super::record::{
     Census, Commit, Committed, Doomed, EpochRow, Extent, Found, Fragment, Health, Intent, Member, OpenGeneration,
     Piece, Pin, Usage, Version, Waiting,
@@ -43,6 +49,7 @@ use super::record::{
 use super::{Answer, Catalog, CatalogError};
 use crate::fragment::id::{ExtentId, Generation, ProviderId, SetId, WriterId};
 use fault::Done;
+use make::Made;
 use readers::Readers;
 use worker::{Counters, Pen, Task, Writer};
 
@@ -166,6 +173,11 @@ impl SqliteCatalog {
         }
     }
 
+    /// Makes a change that answers nothing but that it was made.
+    fn make(&self, change: Change) -> Answer<'_, ()> {
+        self.write(move |conn| make::make(conn, &change).map(drop))
+    }
+
     /// Runs a verb about pins, which a process that only reads may write too.
     fn pinning<V>(&self, verb: V) -> Answer<'_, ()>
     where
@@ -189,49 +201,53 @@ const IN_MEMORY: &str = "in memory";
 
 impl Catalog for SqliteCatalog {
     fn claim_epoch(&self, epoch: u64, writer: WriterId) -> Answer<'_, ()> {
-        self.write(move |conn| generation::claim_epoch(conn, epoch, writer))
+        self.make(Change::ClaimEpoch { epoch, writer })
     }
 
     fn intend(&self, intent: Intent) -> Answer<'_, ()> {
-        self.write(move |conn| write::intend(conn, &intent))
+        self.make(Change::Intend { intent })
     }
 
     fn commit(&self, commit: Commit) -> Answer<'_, Committed> {
-        self.write(move |conn| commit::commit(conn, &commit))
+        self.write(move |conn| Ok(make::make(conn, &Change::Commit { commit })?.committed()))
     }
 
     fn close(&self, generation: Generation, doom_at: i64) -> Answer<'_, ()> {
-        self.write(move |conn| write::close(conn, generation, doom_at))
+        self.make(Change::Close { generation, doom_at })
     }
 
     fn settle_void(&self, generation: Generation, void: ExtentId, fragments: Vec<Fragment>) -> Answer<'_, ()> {
-        self.write(move |conn| write::settle_void(conn, generation, void, &fragments))
+        self.make(Change::SettleVoid {
+            generation,
+            void,
+            fragments,
+        })
     }
 
     fn mark(&self, fragments: Vec<Fragment>) -> Answer<'_, ()> {
-        self.write(move |conn| fragment::mark(conn, &fragments))
+        self.make(Change::Mark { fragments })
     }
 
     fn begin_move(&self, fragment: Fragment) -> Answer<'_, ()> {
-        self.write(move |conn| write::begin_move(conn, &fragment))
+        self.make(Change::BeginMove { fragment })
     }
 
     fn finish_move(&self, fragment: Fragment, doom_at: i64) -> Answer<'_, ()> {
-        let moved = self.write(move |conn| write::finish_move(conn, &fragment, doom_at));
+        let moved = self.write(move |conn| make::make(conn, &Change::FinishMove { fragment, doom_at }));
         Box::pin(async move {
             match moved.await? {
-                write::Moved::Done => Ok(()),
-                write::Moved::Retired => Err(CatalogError::Retired(fragment.extent)),
+                Made::Retired => Err(CatalogError::Retired(fragment.extent)),
+                _ => Ok(()),
             }
         })
     }
 
     fn adopt(&self, found: Vec<Found>, now: i64) -> Answer<'_, ()> {
-        self.write(move |conn| adopt::adopt(conn, &found, now))
+        self.make(Change::Adopt { found, now })
     }
 
     fn await_providers(&self, waiting: Vec<Waiting>) -> Answer<'_, ()> {
-        self.write(move |conn| adopt::await_providers(conn, &waiting))
+        self.make(Change::AwaitProviders { waiting })
     }
 
     fn awaited(&self) -> Answer<'_, Vec<Waiting>> {
@@ -239,7 +255,7 @@ impl Catalog for SqliteCatalog {
     }
 
     fn learn_epochs(&self, epochs: Vec<EpochRow>) -> Answer<'_, ()> {
-        self.write(move |conn| adopt::learn_epochs(conn, &epochs))
+        self.make(Change::LearnEpochs { epochs })
     }
 
     fn doomed(&self, now: i64, limit: usize) -> Answer<'_, Vec<Doomed>> {
@@ -247,15 +263,15 @@ impl Catalog for SqliteCatalog {
     }
 
     fn deleted(&self, fragments: Vec<Fragment>) -> Answer<'_, ()> {
-        self.write(move |conn| write::deleted(conn, &fragments))
+        self.make(Change::Deleted { fragments })
     }
 
     fn postpone(&self, fragments: Vec<Fragment>, again_at: i64) -> Answer<'_, ()> {
-        self.write(move |conn| fragment::postpone(conn, &fragments, again_at))
+        self.make(Change::Postpone { fragments, again_at })
     }
 
     fn set_members(&self, version: u64, members: Vec<Member>) -> Answer<'_, ()> {
-        self.write(move |conn| write::set_members(conn, version, &members))
+        self.make(Change::SetMembers { version, members })
     }
 
     fn save_probe(&self, provider: ProviderId, probe: String) -> Answer<'_, ()> {

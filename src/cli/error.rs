@@ -374,6 +374,7 @@ impl From<CatalogError> for Failure {
             CatalogError::Epoch { .. } | CatalogError::Closed(_) | CatalogError::Retired(_) => {
                 new("E0505").note("another raic wrote to this set meanwhile; run it again")
             }
+            CatalogError::Archive(_) => new("E0509").note("nothing was changed"),
             CatalogError::Rule(_) => new("E0506").note("nothing was changed; please report this"),
         }
     }

@@ -299,6 +299,11 @@ const CODES: &[(&str, &str, &str)] = &[
         "It must be yours and writable.",
     ),
     (
+        "E0509",
+        "a copy of the catalog does not fit",
+        "A checkpoint or a piece of the journal is damaged, of another set, or the catalog was used apart from it. Nothing was changed.",
+    ),
+    (
         "E0601",
         "this is not a key",
         "A slip of the pen, most likely: the error says where.",

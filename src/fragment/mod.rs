@@ -1,6 +1,6 @@
 #![doc = include_str!("../../docs/format.md")]
 
-mod cursor;
+pub(crate) mod cursor;
 
 pub mod digest;
 pub mod frame;

@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 
-/// The longest name, in bytes, as in `docs/format.md` 10.
+/// The longest name, in bytes, as in `docs/format.md` 11.
 pub const MAX_LEN: usize = 1024;
 
 /// Checks a name that a person or client gave: 1 to 1024 bytes of UTF-8 without control characters. `/` is an ordinary character,

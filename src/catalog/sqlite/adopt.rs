@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use crate::catalog::record::{Commit, Condition, EpochRow, Extent, Found, Fragment, Waiting};
 
-use super::column;
 use super::commit::{check_places, replace_head};
 use super::extent::{self, ExtentRow};
 use super::fault::{Done, Fault};
@@ -117,13 +116,5 @@ pub(super) fn awaited(conn: &Connection) -> Done<Vec<Waiting>> {
 
 /// See [`crate::catalog::Catalog::learn_epochs`].
 pub(super) fn learn_epochs(conn: &Connection, epochs: &[EpochRow]) -> Done<()> {
-    for row in epochs {
-        let epoch = column::stored(row.epoch, "an epoch")?;
-        let last = column::stored(row.last_sequence, "a sequence")?;
-        conn.prepare_cached(
-            "INSERT INTO epoch VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET last_sequence = max(last_sequence, ?3)",
-        )?
-        .execute(params![epoch, row.writer.0, last])?;
-    }
-    Ok(())
+    epochs.iter().try_for_each(|row| generation::learn_epoch(conn, *row))
 }

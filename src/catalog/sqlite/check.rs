@@ -8,7 +8,10 @@ use super::column::{self, get};
 use super::extent::{self, ExtentRow};
 use super::fault::{self, Done, Fault};
 use super::fragment;
+use super::generation;
 use super::head;
+use super::journal;
+use super::read;
 use super::schema::NO_DATA;
 
 /// The most findings of one kind: what is broken at a thousand places is broken.
@@ -57,7 +60,7 @@ const RULES: &[(&str, &str)] = &[
 /// See [`crate::catalog::Catalog::check`].
 pub(super) fn check(conn: &Connection) -> Done<Vec<String>> {
     let mut findings = Vec::new();
-    for part in [structure, rules, objects, extents] {
+    for part in [structure, rules, objects, extents, begun] {
         if let Err(fault) = part(conn, &mut findings) {
             findings.push(finding(fault)?);
         }
@@ -142,6 +145,20 @@ fn extents(conn: &Connection, findings: &mut Vec<String>) -> Done<()> {
         if let Err(fault) = read {
             findings.push(finding(fault)?);
         }
+    }
+    Ok(())
+}
+
+/// Reads the generations, epochs and members, which checks their sums.
+fn begun(conn: &Connection, findings: &mut Vec<String>) -> Done<()> {
+    let read = [
+        generation::all(conn).map(drop),
+        generation::epochs(conn).map(drop),
+        read::members(conn).map(drop),
+        journal::position(conn).map(drop),
+    ];
+    for fault in read.into_iter().filter_map(Result::err) {
+        findings.push(finding(fault)?);
     }
     Ok(())
 }

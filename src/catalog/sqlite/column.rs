@@ -77,22 +77,14 @@ pub(super) fn get_kind(row: &Row<'_>, column: usize) -> Done<Kind> {
 
 /// The state of a fragment in a column.
 pub(super) fn get_state(row: &Row<'_>, column: usize) -> Done<FragmentState> {
-    use FragmentState::{Damaged, Missing, Sent, Sound};
     let stored: u8 = number(row, column, "the state of a fragment")?;
-    [Sent, Sound, Damaged, Missing]
-        .into_iter()
-        .find(|state| *state as u8 == stored)
-        .ok_or_else(|| Fault::Damaged(format!("the state of a fragment is {stored}")))
+    FragmentState::from_number(stored).ok_or_else(|| Fault::Damaged(format!("the state of a fragment is {stored}")))
 }
 
 /// The state of a member in a column.
 pub(super) fn get_member_state(row: &Row<'_>, column: usize) -> Done<MemberState> {
-    use MemberState::{Active, Draining, Lost, ReadOnly, Removed};
     let stored: u8 = number(row, column, "the state of a member")?;
-    [Active, ReadOnly, Draining, Lost, Removed]
-        .into_iter()
-        .find(|state| *state as u8 == stored)
-        .ok_or_else(|| Fault::Damaged(format!("the state of a member is {stored}")))
+    MemberState::from_number(stored).ok_or_else(|| Fault::Damaged(format!("the state of a member is {stored}")))
 }
 
 /// A condition as its two columns.

@@ -57,7 +57,7 @@ pub(super) fn commit(conn: &Connection, commit: &Commit) -> Done<Committed> {
 /// The places have to follow each other from the first byte to the last, and the root has to be among what is named.
 pub(super) fn check_places(commit: &Commit) -> Done<()> {
     let version = &commit.version;
-    let mut end = 0;
+    let mut end: u64 = 0;
     for place in &commit.places {
         if place.offset != end {
             return Err(Fault::rule(format!(
@@ -65,7 +65,9 @@ pub(super) fn check_places(commit: &Commit) -> Done<()> {
                 version.name
             )));
         }
-        end += place.len;
+        end = end
+            .checked_add(place.len)
+            .ok_or_else(|| Fault::rule(format!("object {:?} is longer than 2^64 bytes", version.name)))?;
     }
     if end != version.len {
         let message = format!("object {:?} has {} bytes, its places {end}", version.name, version.len);
@@ -141,7 +143,7 @@ pub(super) fn replace_head(
 }
 
 /// Where each extent stands in the new version. Two stand at one byte only if the first is empty.
-fn seats(commit: &Commit, named: &BTreeMap<ExtentId, ExtentRow>) -> Done<BTreeMap<Seat, Held>> {
+pub(super) fn seats(commit: &Commit, named: &BTreeMap<ExtentId, ExtentRow>) -> Done<BTreeMap<Seat, Held>> {
     let mut seats = BTreeMap::new();
     let mut take = |start: i64, len: i64, id: ExtentId| {
         let taken = seats.range((start, 0)..=(start, i64::MAX)).next_back();
@@ -177,7 +179,7 @@ fn note_digests(commit: &Commit, named: &mut BTreeMap<ExtentId, ExtentRow>) -> D
 }
 
 /// Counts the references of all extents that the old or the new head names; those without any retire.
-fn count(
+pub(super) fn count(
     conn: &Connection,
     commit: &Commit,
     old: &BTreeMap<Seat, Held>,

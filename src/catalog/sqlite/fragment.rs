@@ -120,6 +120,11 @@ pub(super) fn find(conn: &Connection, extent: &ExtentRow, fragment: &Fragment) -
 
 /// Adds a fragment of `extent`; its index and copy must be new.
 pub(super) fn insert(conn: &Connection, extent: &ExtentRow, fragment: &Fragment) -> Done<()> {
+    insert_due(conn, extent, fragment, None)
+}
+
+/// Adds a fragment that may be doomed already.
+pub(super) fn insert_due(conn: &Connection, extent: &ExtentRow, fragment: &Fragment, due: Option<i64>) -> Done<()> {
     if fragment.index >= extent.extent.shape.n {
         return Err(Fault::rule(format!(
             "fragment {} of an extent of {}",
@@ -133,22 +138,23 @@ pub(super) fn insert(conn: &Connection, extent: &ExtentRow, fragment: &Fragment)
             extent: extent.extent.id,
             ..*fragment
         },
-        due: None,
+        due,
     };
-    conn.prepare_cached("INSERT INTO fragment VALUES (?1, ?2, ?3, ?4, ?5, NULL, ?6)")?
+    conn.prepare_cached("INSERT INTO fragment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![
             row.extent_no,
             fragment.index,
             column::copy(fragment.copy),
             row.provider_no,
             fragment.state as u8,
+            due,
             row.sum()
         ])?;
     Ok(())
 }
 
-/// Notes the state of the fragments that are known; others are passed over.
-pub(super) fn mark(conn: &Connection, fragments: &[Fragment]) -> Done<()> {
+/// Notes the state of the fragments that are known; others are passed over. True if that changed anything.
+pub(super) fn mark(conn: &Connection, fragments: &[Fragment]) -> Done<bool> {
     change(conn, fragments, |row, wanted| {
         let changed = row.fragment.state != wanted;
         row.fragment.state = wanted;
@@ -156,8 +162,8 @@ pub(super) fn mark(conn: &Connection, fragments: &[Fragment]) -> Done<()> {
     })
 }
 
-/// Moves the deletion of doomed fragments to `again_at`; others are passed over.
-pub(super) fn postpone(conn: &Connection, fragments: &[Fragment], again_at: i64) -> Done<()> {
+/// Moves the deletion of doomed fragments to `again_at`; others are passed over. True if that changed anything.
+pub(super) fn postpone(conn: &Connection, fragments: &[Fragment], again_at: i64) -> Done<bool> {
     change(conn, fragments, |row, _| {
         let doomed = row.due.is_some();
         row.due = row.due.map(|_| again_at);
@@ -170,7 +176,8 @@ fn change(
     conn: &Connection,
     fragments: &[Fragment],
     edit: impl Fn(&mut FragmentRow, FragmentState) -> bool,
-) -> Done<()> {
+) -> Done<bool> {
+    let mut changed = false;
     let mut extent: Option<ExtentRow> = None;
     for fragment in fragments {
         if extent.as_ref().is_none_or(|row| row.extent.id != fragment.extent) {
@@ -181,9 +188,10 @@ fn change(
             && edit(&mut found, fragment.state)
         {
             found.save(conn)?;
+            changed = true;
         }
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// The number of a provider in this file, given when it is first seen.

@@ -20,8 +20,9 @@ use super::extent;
 use super::fault::{Done, Fault};
 use super::head;
 use super::schema::{OPEN, OWES_VOID, SETTLED};
+use super::sum::Sum;
 
-const COLUMNS: &str = "generation, name, policy, condition, expected, state, root";
+const COLUMNS: &str = "generation, name, policy, condition, expected, state, root, sum";
 
 /// A generation that was begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,20 +38,40 @@ pub(super) struct GenerationRow {
 
 impl GenerationRow {
     fn read(row: &Row<'_>) -> Done<GenerationRow> {
-        Ok(GenerationRow {
+        let read = GenerationRow {
             generation: column::get_generation(row, 0)?,
             name: column::get_name(row, 1)?,
             policy: get(row, 2)?,
             condition: column::get_condition(row, 3)?,
             state: get(row, 5)?,
             root: get::<Option<[u8; 16]>>(row, 6)?.map(ExtentId),
-        })
+        };
+        if get::<i64>(row, 7)? != read.sum() {
+            return Err(Fault::Damaged(format!(
+                "the row of generation {} fails its checksum",
+                read.generation
+            )));
+        }
+        Ok(read)
+    }
+
+    fn sum(&self) -> i64 {
+        let (condition, expected) = column::condition(self.condition);
+        Sum::of("generation")
+            .bytes(&column::generation(self.generation))
+            .bytes(self.name.as_bytes())
+            .bytes(self.policy.as_bytes())
+            .int(condition)
+            .bytes(expected.as_ref().map_or(&[], |expected| &expected[..]))
+            .int(self.state)
+            .bytes(self.root.as_ref().map_or(&[], |root| &root.0[..]))
+            .finish()
     }
 
     /// Writes the row, new or changed.
     pub(super) fn save(&self, conn: &Connection) -> Done<()> {
         let (condition, expected) = column::condition(self.condition);
-        conn.prepare_cached("INSERT OR REPLACE INTO generation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        conn.prepare_cached("INSERT OR REPLACE INTO generation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
             .execute(params![
                 column::generation(self.generation),
                 self.name.as_bytes(),
@@ -58,7 +79,8 @@ impl GenerationRow {
                 condition,
                 expected,
                 self.state,
-                self.root.map(|root| root.0)
+                self.root.map(|root| root.0),
+                self.sum()
             ])?;
         Ok(())
     }
@@ -151,13 +173,11 @@ pub(super) fn bar(conn: &Connection, generation: Generation) -> Done<()> {
 
 /// Generations that are open or owe a void, oldest first, with their extents.
 pub(super) fn open_ones(conn: &Connection) -> Done<Vec<OpenGeneration>> {
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM generation WHERE state IN (?1, ?2) ORDER BY generation"
-    ))?;
-    let mut rows = statement.query([OPEN, OWES_VOID])?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let row = GenerationRow::read(row)?;
+    for row in all(conn)? {
+        if row.state != OPEN && row.state != OWES_VOID {
+            continue;
+        }
         let unheld = extent::unheld(conn, row.generation)?.into_iter().map(|row| row.extent);
         let (voids, extents): (Vec<_>, Vec<_>) = unheld.partition(|extent| extent.kind == Kind::Void);
         found.push(OpenGeneration {
@@ -176,10 +196,13 @@ pub(super) fn open_ones(conn: &Connection) -> Done<Vec<OpenGeneration>> {
 
 /// Generations in this state, oldest first.
 pub(super) fn in_state(conn: &Connection, state: i64) -> Done<Vec<GenerationRow>> {
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM generation WHERE state = ?1 ORDER BY generation"
-    ))?;
-    let mut rows = statement.query([state])?;
+    Ok(all(conn)?.into_iter().filter(|row| row.state == state).collect())
+}
+
+/// All rows, oldest first: each is read, so that a state that was flipped is found whatever it says now.
+pub(super) fn all(conn: &Connection) -> Done<Vec<GenerationRow>> {
+    let mut statement = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM generation ORDER BY generation"))?;
+    let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(GenerationRow::read(row)?);
@@ -189,7 +212,6 @@ pub(super) fn in_state(conn: &Connection, state: i64) -> Done<Vec<GenerationRow>
 
 /// Claims an epoch above all known ones; settled generations of older epochs need no bar any more.
 pub(super) fn claim_epoch(conn: &Connection, epoch: u64, writer: WriterId) -> Done<()> {
-    let number = column::stored(epoch, "an epoch")?;
     if let Some(newest) = newest_epoch(conn)?
         && newest.epoch >= epoch
     {
@@ -199,13 +221,20 @@ pub(super) fn claim_epoch(conn: &Connection, epoch: u64, writer: WriterId) -> Do
         }));
     }
     conn.execute("DELETE FROM generation WHERE state = ?1", [SETTLED])?;
-    conn.execute("INSERT INTO epoch VALUES (?1, ?2, 0)", params![number, writer.0])?;
-    Ok(())
+    save_epoch(
+        conn,
+        EpochRow {
+            epoch,
+            writer,
+            last_sequence: 0,
+        },
+    )
 }
 
 /// All epochs, oldest first.
 pub(super) fn epochs(conn: &Connection) -> Done<Vec<EpochRow>> {
-    let mut statement = conn.prepare_cached("SELECT epoch, writer, last_sequence FROM epoch ORDER BY epoch, writer")?;
+    let mut statement =
+        conn.prepare_cached("SELECT epoch, writer, last_sequence, sum FROM epoch ORDER BY epoch, writer")?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -215,26 +244,71 @@ pub(super) fn epochs(conn: &Connection) -> Done<Vec<EpochRow>> {
 }
 
 fn newest_epoch(conn: &Connection) -> Done<Option<EpochRow>> {
-    let mut statement =
-        conn.prepare_cached("SELECT epoch, writer, last_sequence FROM epoch ORDER BY epoch DESC, writer DESC LIMIT 1")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT epoch, writer, last_sequence, sum FROM epoch ORDER BY epoch DESC, writer DESC LIMIT 1",
+    )?;
     let mut rows = statement.query([])?;
     rows.next()?.map(read_epoch).transpose()
 }
 
 fn read_epoch(row: &Row<'_>) -> Done<EpochRow> {
-    Ok(EpochRow {
+    let read = EpochRow {
         epoch: number(row, 0, "an epoch")?,
         writer: WriterId(get(row, 1)?),
         last_sequence: number(row, 2, "a sequence")?,
-    })
+    };
+    if get::<i64>(row, 3)? != epoch_sum(&read)? {
+        return Err(Fault::Damaged(format!(
+            "the row of epoch {} fails its checksum",
+            read.epoch
+        )));
+    }
+    Ok(read)
+}
+
+fn epoch_sum(row: &EpochRow) -> Done<i64> {
+    let (epoch, last) = (
+        column::stored(row.epoch, "an epoch")?,
+        column::stored(row.last_sequence, "a sequence")?,
+    );
+    Ok(Sum::of("epoch").int(epoch).bytes(&row.writer.0).int(last).finish())
+}
+
+fn save_epoch(conn: &Connection, row: EpochRow) -> Done<()> {
+    let sum = epoch_sum(&row)?;
+    let (epoch, last) = (row.epoch.cast_signed(), row.last_sequence.cast_signed());
+    conn.prepare_cached("INSERT OR REPLACE INTO epoch VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![epoch, row.writer.0, last, sum])?;
+    Ok(())
+}
+
+fn find_epoch(conn: &Connection, epoch: u64, writer: WriterId) -> Done<Option<EpochRow>> {
+    let mut statement =
+        conn.prepare_cached("SELECT epoch, writer, last_sequence, sum FROM epoch WHERE epoch = ?1 AND writer = ?2")?;
+    let mut rows = statement.query(params![column::stored(epoch, "an epoch")?, writer.0])?;
+    rows.next()?.map(read_epoch).transpose()
+}
+
+/// Notes an epoch of a writer; what is known of its last sequence only rises.
+pub(super) fn learn_epoch(conn: &Connection, row: EpochRow) -> Done<()> {
+    match find_epoch(conn, row.epoch, row.writer)? {
+        Some(known) if known.last_sequence >= row.last_sequence => Ok(()),
+        _ => save_epoch(conn, row),
+    }
 }
 
 fn raise_sequence(conn: &Connection, generation: Generation) -> Done<()> {
-    let epoch = column::stored(generation.epoch, "an epoch")?;
-    let sequence = column::stored(generation.sequence, "a sequence")?;
-    conn.prepare_cached("UPDATE epoch SET last_sequence = max(last_sequence, ?3) WHERE epoch = ?1 AND writer = ?2")?
-        .execute(params![epoch, generation.writer.0, sequence])?;
-    Ok(())
+    let sequence = column::stored(generation.sequence, "a sequence")?.cast_unsigned();
+    match find_epoch(conn, generation.epoch, generation.writer)? {
+        Some(known) if known.last_sequence < sequence => save_epoch(
+            conn,
+            EpochRow {
+                last_sequence: sequence,
+                ..known
+            },
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// How many generations are open or owe a void.

@@ -7,10 +7,11 @@ use crate::fragment::id::{ExtentId, Generation, ProviderId};
 
 use super::column::{self, get, number};
 use super::extent::{self, ExtentRow};
-use super::fault::Done;
+use super::fault::{Done, Fault};
 use super::fragment::{self, FragmentRow};
 use super::head::{self, Seat};
 use super::schema::NO_DATA;
+use super::sum::Sum;
 
 /// See [`crate::catalog::Catalog::head`].
 pub(super) fn head(conn: &Connection, name: &str) -> Done<Option<Version>> {
@@ -157,24 +158,41 @@ pub(super) fn members(conn: &Connection) -> Done<(u64, Vec<Member>)> {
     let version = match statement.query([])?.next()? {
         Some(row) => number(row, 0, "the membership version")?,
         None => {
-            return Err(super::fault::Fault::Damaged(
-                "it has lost the row that tells its set".to_owned(),
-            ));
+            return Err(Fault::Damaged("it has lost the row that tells its set".to_owned()));
         }
     };
-    let mut statement = conn.prepare_cached("SELECT id, name, weight, state, since FROM member ORDER BY name, id")?;
+    let mut statement =
+        conn.prepare_cached("SELECT id, name, weight, state, since, sum FROM member ORDER BY name, id")?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(Member {
+        let member = Member {
             id: ProviderId(get(row, 0)?),
             name: get(row, 1)?,
             weight: get(row, 2)?,
             state: column::get_member_state(row, 3)?,
             since: number(row, 4, "a membership version")?,
-        });
+        };
+        if get::<i64>(row, 5)? != member_sum(&member) {
+            return Err(Fault::Damaged(format!(
+                "the row of member {} fails its checksum",
+                member.id
+            )));
+        }
+        found.push(member);
     }
     Ok((version, found))
+}
+
+/// The checksum of a member's row.
+pub(super) fn member_sum(member: &Member) -> i64 {
+    Sum::of("member")
+        .bytes(&member.id.0)
+        .bytes(member.name.as_bytes())
+        .bytes(&member.weight.to_le_bytes())
+        .int(member.state as i64)
+        .bytes(&member.since.to_le_bytes())
+        .finish()
 }
 
 /// See [`crate::catalog::Catalog::probe`].

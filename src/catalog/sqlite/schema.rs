@@ -7,6 +7,7 @@
 //!
 //! generation   what was begun: open, owing a void, or settled        epoch   the last sequence issued in each
 //! member  probe  pin  catalog                                        facts beside
+//! position ──1:n── change                                            where the catalog stands, and what is kept of the way
 //! ```
 //!
 //! - Numbers (`no`) stand for ids inside the file only: they keep rows short and new ones side by side on the same pages. Fragments refer to
@@ -16,6 +17,7 @@
 //! - An extent is *intended* (refs 0, `retired_at` null), *held* (refs > 0) or *retired* (refs 0, `retired_at` set); it never comes back.
 //!   [`NEVER_HELD`] as `retired_at` means that no version ever named it, so that no reader's pin keeps it.
 //! - A fragment with `due` is doomed. Nothing reads it any more.
+//! - `change.before` is the chain before the change (`journal.rs`). `position.kept_after` is the last change that isn't kept; null if none is.
 //! - `sum` covers a row with the ids it refers to (`sum.rs`): a flipped bit in what a read or a deletion follows is an error, not an answer.
 
 /// Bytes 68..72 of the file: "RAIC".

@@ -9,6 +9,7 @@ CREATE TABLE epoch (
     epoch INTEGER NOT NULL,
     writer BLOB NOT NULL,
     last_sequence INTEGER NOT NULL,
+    sum INTEGER NOT NULL,
     PRIMARY KEY (epoch, writer)
 ) STRICT, WITHOUT ROWID;
 
@@ -19,7 +20,8 @@ CREATE TABLE generation (
     condition INTEGER NOT NULL,
     expected BLOB,
     state INTEGER NOT NULL,
-    root BLOB
+    root BLOB,
+    sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE object (
@@ -91,7 +93,8 @@ CREATE TABLE member (
     name TEXT NOT NULL,
     weight REAL NOT NULL,
     state INTEGER NOT NULL,
-    since INTEGER NOT NULL
+    since INTEGER NOT NULL,
+    sum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE probe (
@@ -104,3 +107,18 @@ CREATE TABLE pin (
     begun INTEGER NOT NULL,
     expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE position (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    number INTEGER NOT NULL,
+    chain BLOB NOT NULL,
+    kept_after INTEGER,
+    bytes INTEGER NOT NULL,
+    sum INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE change (
+    number INTEGER PRIMARY KEY,
+    before BLOB NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;

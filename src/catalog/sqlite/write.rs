@@ -11,6 +11,7 @@ use super::extent::{self, ExtentRow};
 use super::fault::{Done, Fault};
 use super::fragment::{self, FragmentRow};
 use super::generation::{self, GenerationRow};
+use super::read;
 use super::schema::{AT_ONCE, NEVER_HELD, OPEN, OWES_VOID, SETTLED};
 
 /// See [`crate::catalog::Catalog::intend`].
@@ -187,16 +188,20 @@ pub(super) fn set_members(conn: &Connection, version: u64, members: &[Member]) -
     }
     conn.execute("UPDATE catalog SET membership = ?1", [version])?;
     conn.execute("DELETE FROM member", [])?;
-    for member in members {
-        conn.prepare_cached("INSERT INTO member VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![
-                member.id.0,
-                member.name,
-                member.weight,
-                member.state as u8,
-                column::stored(member.since, "a membership version")?
-            ])?;
-    }
+    members.iter().try_for_each(|member| add_member(conn, member))
+}
+
+/// Adds a member; its id is new.
+pub(super) fn add_member(conn: &Connection, member: &Member) -> Done<()> {
+    conn.prepare_cached("INSERT INTO member VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .execute(params![
+            member.id.0,
+            member.name,
+            member.weight,
+            member.state as u8,
+            column::stored(member.since, "a membership version")?,
+            read::member_sum(member)
+        ])?;
     Ok(())
 }
 
