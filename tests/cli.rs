@@ -4,10 +4,14 @@
 
 #[path = "cli/answers.rs"]
 mod answers;
+#[path = "cli/bad_config.rs"]
+mod bad_config;
 #[path = "cli/faults.rs"]
 mod faults;
 #[path = "cli/home.rs"]
 mod home;
+#[path = "cli/providers.rs"]
+mod providers;
 #[path = "cli/refused.rs"]
 mod refused;
 #[path = "cli/surface.rs"]

@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use crate::catalog::CatalogError;
 use crate::catalog::lock::LockError;
-use crate::config::{ConfigError, ConfigErrors, Fault, Look, render_all};
+use crate::config::{ConfigError, ConfigErrors, Fault, Look, notes, render_all};
 use crate::fragment::secret::SecretError;
 use crate::provider::opendal::OpenError;
 use crate::provider::{Class, ProviderError};
@@ -69,7 +69,7 @@ struct Line<'a> {
     place: Option<String>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     causes: &'a [String],
-    notes: &'a [String],
+    notes: Vec<String>,
     exit: u8,
 }
 
@@ -148,7 +148,7 @@ impl Failure {
                     message: error.fault.to_string(),
                     place: error.place.as_ref().map(ToString::to_string),
                     causes: &[],
-                    notes: &[],
+                    notes: notes(error),
                     exit: self.exit().number(),
                 })
                 .collect(),
@@ -158,7 +158,7 @@ impl Failure {
                 message: told.what.clone(),
                 place: told.place.clone(),
                 causes: &told.causes,
-                notes: &told.notes,
+                notes: told.notes.clone(),
                 exit: told.exit.number(),
             }],
             Failure::Pipe => Vec::new(),
@@ -387,8 +387,8 @@ impl From<LockError> for Failure {
                 .note("one process writes at a time; run it again when that one has ended")
                 .note(UNTOUCHED),
             LockError::Io { path, source } => {
-                Failure::new(Exit::Failed, "E0508", format!("lock file {path}: {source}"))
-                    .note("the state folder must be yours and writable")
+                Failure::new(Exit::Failed, "E0508", format!("lock file {path}: {}", reason(source)))
+                    .note("the state folder must be yours and writable, and its disk not full")
                     .note(UNTOUCHED)
             }
         }

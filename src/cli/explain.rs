@@ -217,6 +217,11 @@ const CODES: &[(&str, &str, &str)] = &[
         "A rebuild needs one provider that holds this set's data. Nothing was changed.",
     ),
     (
+        "E0314",
+        "a provider that was not added",
+        "It was tested first, and something that RAIC needs does not work. --no-test adds it all the same.",
+    ),
+    (
         "E0401",
         "not stored",
         "Too few providers confirmed their fragment; the object is as it was before.",
@@ -312,6 +317,11 @@ const CODES: &[(&str, &str, &str)] = &[
         "E0602",
         "a file that is not replaced",
         "A key that is overwritten takes all its data with it: move the file away first.",
+    ),
+    (
+        "E0603",
+        "a cloud set without its key",
+        "Its folders or its catalog are here, the key is not: bring the key back, or move them out of the way.",
     ),
     (
         "E0701",

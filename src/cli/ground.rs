@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::Context;
-use super::error::{Failure, no_key};
+use super::error::{Failure, no_key, reason};
 use super::exit::Exit;
 use super::unopened::Unopened;
 use crate::catalog::Catalog;
@@ -28,7 +28,7 @@ use crate::store::clouds::Configured;
 use crate::store::{Ground, Settings, Store};
 
 /// The catalog's file in the state folder.
-const CATALOG: &str = "catalog.db";
+pub(crate) const CATALOG: &str = "catalog.db";
 
 /// What the store is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,17 +177,19 @@ pub(crate) fn no_home() -> Failure {
 }
 
 fn lock(state: &Path) -> Result<WriterLock, Failure> {
-    make_private(state).map_err(|error| {
-        Failure::new(
-            Exit::Failed,
-            "E0508",
-            format!("the state folder cannot be made: {error}"),
-        )
-        .at(state)
-        .note("it must be yours and writable; `state:` in the configuration names another")
-        .note("nothing was read from or written to any provider")
-    })?;
+    make_private(state).map_err(|error| no_state(state, &error))?;
     Ok(WriterLock::try_lock(state)?)
+}
+
+fn no_state(state: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        "E0508",
+        format!("the state folder cannot be used: {}", reason(error)),
+    )
+    .at(state)
+    .note("it must be a folder, yours and writable; `state:` in the configuration names another")
+    .note("nothing was read from or written to any provider")
 }
 
 /// Makes a folder and those above it, for the owner alone.
@@ -199,9 +201,10 @@ pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
 /// The catalog as a verb needs it. Looking at one that isn't there answers that nothing is stored.
 fn catalog(state: &Path, set: SetId, purpose: For, context: &Context) -> Result<Arc<dyn Catalog>, Failure> {
     let path = state.join(CATALOG);
-    if purpose != For::Writing && !path.exists() {
+    let there = path.try_exists().map_err(|error| no_state(state, &error))?;
+    if purpose != For::Writing && !there {
         context.out.warn(&format!(
-            "there is no catalog yet: nothing was stored from here ({})",
+            "there is no catalog yet, nothing was stored from here ({}); if it was lost: raic recover",
             context.env.shown(&path)
         ));
         return Ok(Arc::new(SqliteCatalog::inline(set)?));
@@ -214,6 +217,19 @@ fn catalog(state: &Path, set: SetId, purpose: For, context: &Context) -> Result<
             .or_else(|_| SqliteCatalog::open(&path, set, Mode::ReadOnly)),
     };
     Ok(Arc::new(opened?))
+}
+
+/// The catalog for verbs that do without one: `None` if it isn't there or can't be opened, whatever the reason.
+pub(crate) fn catalog_if_there(config: &Config, purpose: For, env: &Environment) -> Option<Arc<dyn Catalog>> {
+    let keys = Keys::new(&secret(config, env).ok()?);
+    let path = config.state_folder(env)?.join(CATALOG);
+    let mode = if purpose == For::Looking {
+        Mode::ReadOnly
+    } else {
+        Mode::ReadWrite
+    };
+    let opened = path.exists().then(|| SqliteCatalog::open(&path, keys.set(), mode))?;
+    Some(Arc::new(opened.ok()?))
 }
 
 /// The providers of the configuration. One that can't be opened counts as down and is warned of.
@@ -269,7 +285,8 @@ pub(crate) fn spec(config: &Config, profile: &Profile, env: &Environment) -> Res
     Ok(spec)
 }
 
-fn provider(config: &Config, profile: &Profile, env: &Environment) -> Result<Arc<dyn Provider>, Failure> {
+/// A provider of the configuration, with its limits and retries.
+pub(crate) fn provider(config: &Config, profile: &Profile, env: &Environment) -> Result<Arc<dyn Provider>, Failure> {
     ready(&spec(config, profile, env)?)
 }
 

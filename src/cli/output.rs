@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::{Color, Global};
-use super::error::{Failure, tame};
+use super::error::{Failure, reason, tame};
 use super::exit::Exit;
 use crate::config::{Environment, Look};
 
@@ -132,6 +132,18 @@ impl Output {
             })
             .expect("documents are JSON"),
         )
+    }
+
+    /// The whole answer for scripts; people were told on the way.
+    pub(crate) fn document_for_scripts<T: Document>(&self, body: &T) -> Result<(), Failure> {
+        if self.json { self.document(body) } else { Ok(()) }
+    }
+
+    /// A line for a person who waits: nothing where nobody looks on.
+    pub(crate) fn hint(&self, line: &str) {
+        if self.breaks && !self.quiet && !self.json {
+            self.aside(&format!("{}\n", tame(line)));
+        }
     }
 
     /// Something that should be known and is no failure.
@@ -254,8 +266,9 @@ fn write_out(bytes: &[u8]) -> Result<(), Failure> {
             _ => Failure::new(
                 Exit::Failed,
                 "E0209",
-                format!("standard output cannot be written: {error}"),
-            ),
+                format!("standard output cannot be written: {}", reason(&error)),
+            )
+            .note("what was asked for may be incomplete there; nothing stored was changed by it"),
         })
 }
 

@@ -48,6 +48,17 @@ pub(crate) fn span(time: Duration) -> String {
     }
 }
 
+/// So many seconds before now: `just now`, `5 min ago`, `3 h ago`, `12 days ago`.
+pub(crate) fn ago(seconds: i64) -> String {
+    const HOUR: i64 = 3600;
+    match seconds {
+        ..60 => "just now".to_owned(),
+        60..HOUR => format!("{} min ago", seconds / 60),
+        HOUR..172_800 => format!("{} h ago", seconds / HOUR),
+        _ => format!("{} days ago", seconds / (24 * HOUR)),
+    }
+}
+
 /// `1 object`, `2 objects`.
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     match number {
@@ -130,6 +141,20 @@ mod tests {
             (7_800_000, "2 h 10 min"),
         ] {
             assert_eq!(span(Duration::from_millis(millis)), shown);
+        }
+    }
+
+    #[test]
+    fn what_was_is_told_in_the_unit_that_fits() {
+        for (seconds, told) in [
+            (-5, "just now"),
+            (59, "just now"),
+            (60, "1 min ago"),
+            (7199, "1 h ago"),
+            (172_799, "47 h ago"),
+            (172_800, "2 days ago"),
+        ] {
+            assert_eq!(ago(seconds), told);
         }
     }
 

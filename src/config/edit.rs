@@ -23,6 +23,8 @@ pub struct NewProvider {
     pub options: Vec<(String, OptionValue)>,
     /// Other keys with one value each, such as `region` and `quota`, in the order they are written.
     pub fields: Vec<(String, String)>,
+    /// Its entry in the price catalog.
+    pub prices: Option<String>,
 }
 
 /// Puts a provider behind the last one.
@@ -274,6 +276,9 @@ fn lines_of(name: &str, provider: &NewProvider, indent: usize) -> String {
     for (key, value) in &provider.fields {
         line(format_args!("{pad}{pad}{key}: {}", scalar(value)));
     }
+    if let Some(entry) = &provider.prices {
+        line(format_args!("{pad}{pad}cost: {{ catalog: {} }}", scalar(entry)));
+    }
     lines
 }
 
@@ -326,6 +331,7 @@ mod tests {
             scheme: "b2".into(),
             options: vec![
                 ("bucket".into(), OptionValue::Literal("photos: raic #1".into())),
+                ("bucket_id".into(), OptionValue::Literal("b-1".into())),
                 (
                     "application_key".into(),
                     OptionValue::Reference(Reference::Env("B2_KEY".into())),
@@ -339,13 +345,14 @@ mod tests {
                 ("region".into(), "eu-central".into()),
                 ("quota".into(), "500 GiB".into()),
             ],
+            prices: Some("backblaze-b2".into()),
         }
     }
 
     #[test]
     fn a_provider_goes_in_behind_the_last_with_the_indent_of_the_others() {
         let added = add_provider(LAID_OUT, "b2", &b2()).unwrap();
-        let block = "    b2:\n        scheme: b2\n        options:\n            bucket: \"photos: raic #1\"\n            application_key: { env: B2_KEY }\n            application_key_id: { command: [pass, show it] }\n        region: eu-central\n        quota: 500 GiB\n";
+        let block = "    b2:\n        scheme: b2\n        options:\n            bucket: \"photos: raic #1\"\n            bucket_id: b-1\n            application_key: { env: B2_KEY }\n            application_key_id: { command: [pass, show it] }\n        region: eu-central\n        quota: 500 GiB\n        cost: { catalog: backblaze-b2 }\n";
         assert_eq!(
             added,
             LAID_OUT.replace("    # more to come\n", &format!("    # more to come\n{block}"))
@@ -433,6 +440,7 @@ mod tests {
                     ("x".into(), OptionValue::Reference(Reference::Command(vec![value.clone()]))),
                 ],
                 fields: vec![("region".into(), value.clone())],
+                prices: None,
             };
             let text = add_provider(SMALL, "new", &provider).unwrap();
             assert_readers_agree(&text);

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::cloud_set::{OptionValue, Profile};
 use crate::fragment::secret::{Keys, SecretError, SetSecret};
 
 use super::environment::Environment;
@@ -19,6 +20,9 @@ const GROUP: usize = 5;
 
 /// Groups of a line: 30 letters, so that the key is two lines.
 const GROUPS_OF_A_LINE: usize = 6;
+
+/// Columns of the sheet: a page in small print.
+const SHEET_WIDTH: usize = 110;
 
 /// What a key begins with, whatever its version.
 const PREFIX: &str = "raic-key-";
@@ -58,12 +62,9 @@ pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// The recovery sheet: a page to print. `date` is written as it is, `providers` are names and schemes.
-pub fn recovery_sheet<'a>(
-    secret: &SetSecret,
-    date: &str,
-    providers: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Zeroizing<String> {
+/// The recovery sheet: a page to print. `date` is written as it is; of the providers, names and what says where they are.
+#[must_use]
+pub fn recovery_sheet(secret: &SetSecret, date: &str, providers: &[Profile]) -> Zeroizing<String> {
     let mut sheet = Zeroizing::new(String::with_capacity(4096));
     let mut line = |text: &str| {
         sheet.push_str(text.trim_end());
@@ -92,13 +93,32 @@ pub fn recovery_sheet<'a>(
     line(
         "To bring the set back: install RAIC, run `raic key import`, type the key (spaces, hyphens and capitals do not",
     );
-    line("matter), add the providers again under the same names, then run `raic recover`.");
+    line(
+        "matter), add the providers again under the same names, then run `raic recover`. A copy of config.yaml beside",
+    );
+    line("this sheet spares the adding; it holds no secret.");
     line("");
     line("providers   (their own secrets are not on this sheet)");
-    for (name, scheme) in providers {
-        line(&format!("            {name:<16} {scheme}"));
+    for profile in providers {
+        for row in rows_of(profile) {
+            line(&row);
+        }
     }
     sheet
+}
+
+/// A provider with its options that stand in the configuration; none of them is a secret.
+fn rows_of(profile: &Profile) -> Vec<String> {
+    let mut rows = vec![format!("    {:<16} {}", profile.name, profile.scheme)];
+    for (option, value) in &profile.options {
+        let OptionValue::Literal(value) = value else { continue };
+        let word = format!("  {option}={value}");
+        match rows.last_mut() {
+            Some(row) if row.chars().count() + word.chars().count() <= SHEET_WIDTH => row.push_str(&word),
+            _ => rows.push(format!("{:21}{}", "", word.trim_start())),
+        }
+    }
+    rows
 }
 
 /// Reads a key: alone, or out of its sheet, where it ends at the first blank line.
@@ -128,7 +148,15 @@ mod tests {
     }
 
     fn sheet() -> Zeroizing<String> {
-        recovery_sheet(&secret(), "2026-11-22", [("b2-eu", "b2"), ("nas", "fs")].into_iter())
+        let text = "version: 1
+key: { file: ~/key }
+providers:
+  b2-eu: { scheme: b2, options: { bucket: photos, bucket_id: { env: SESAME }, root: a/quite/long/folder/so/that/the/row/breaks/before/it/reaches/the/edge } }
+  nas: { scheme: fs, options: { root: /srv/raic } }
+policies: { default: { k: 1, m: 1 } }
+";
+        let config = super::super::tests::read("config.yaml", text).unwrap();
+        recovery_sheet(&secret(), "2026-11-22", &config.set.providers)
     }
 
     #[test]
@@ -190,6 +218,16 @@ mod tests {
         assert!(sheet.lines().all(|line| line.chars().count() <= 110), "{}", *sheet);
         let groups = sheet.lines().skip_while(|line| *line != "raic-key-1:").skip(1).take(2);
         let groups: Vec<&str> = groups.flat_map(str::split_whitespace).collect();
+        assert!(
+            sheet.contains("    nas              fs  root=/srv/raic\n"),
+            "{}",
+            *sheet
+        );
+        assert!(
+            sheet.contains("bucket=photos") && !sheet.contains("SESAME"),
+            "{}",
+            *sheet
+        );
         assert_eq!(groups.len(), 12);
         assert!(groups.iter().all(|group| group.len() <= GROUP));
     }

@@ -12,10 +12,11 @@ use crate::cloud_set::{CloudSet, DomainKind, Domains, Limits, OptionValue, Profi
 use super::check::nearest;
 use super::environment::Environment;
 use super::error::Fault;
+use super::places::{Meeting, Place};
 use super::shape::Leaf;
 use super::source::Found;
 use super::tree::{Key, Node, Spot, Value};
-use super::{NodeSection, Services, operator, places};
+use super::{NodeSection, Services, operator};
 
 /// What the file says, as far as it could be read, with everything that is wrong with it.
 pub(super) struct Reading {
@@ -35,6 +36,7 @@ pub(super) fn read(tree: &Node, env: &Environment, services: &Services<'_>, shap
         services,
         shape_is_right,
         found: Vec::new(),
+        warnings: Vec::new(),
     };
     reader.version(tree);
     let set = CloudSet {
@@ -43,7 +45,7 @@ pub(super) fn read(tree: &Node, env: &Environment, services: &Services<'_>, shap
     };
     let mut reading = Reading {
         key: tree.get("key").and_then(|node| reader.reference(node)),
-        state: text(tree, "state").map(|path| env.expand(path)),
+        state: tree.get("state").and_then(|node| reader.path(node, "state")),
         node: tree.get("node").map(|node| reader.node(node)),
         set,
         warnings: Vec::new(),
@@ -55,6 +57,7 @@ pub(super) fn read(tree: &Node, env: &Environment, services: &Services<'_>, shap
         reading.set.policies.insert(policy.name.clone(), policy);
     }
     reading.found = reader.found;
+    reading.warnings.splice(0..0, reader.warnings);
     reading
 }
 
@@ -63,6 +66,7 @@ pub(super) struct Reader<'a> {
     services: &'a Services<'a>,
     pub(super) shape_is_right: bool,
     pub(super) found: Vec<Found>,
+    warnings: Vec<String>,
 }
 
 /// The text of a scalar.
@@ -129,6 +133,21 @@ impl Reader<'_> {
         found.map(|(_, value)| *value)
     }
 
+    /// A path on this machine: the same wherever RAIC is started, so from the root or from the owner's home.
+    fn path(&mut self, node: &Node, key: &str) -> Option<PathBuf> {
+        let written = scalar(node)?;
+        let path = self.env.expand(written);
+        if path.is_absolute() {
+            return Some(path);
+        }
+        if written.starts_with("~/") {
+            self.bad(node, key, "begins with `~/`, and HOME is not set");
+        } else {
+            self.bad(node, key, "must be an absolute path, or begin with `~/`");
+        }
+        None
+    }
+
     fn version(&mut self, tree: &Node) {
         if let Some(node) = tree.get("version")
             && let Some(found) = scalar(node)
@@ -143,7 +162,7 @@ impl Reader<'_> {
         let (key, value) = node.pairs().first()?;
         match (key.text.as_str(), &value.value) {
             ("env", Value::Scalar(scalar)) => Some(Reference::Env(scalar.text.clone())),
-            ("file", Value::Scalar(scalar)) => Some(Reference::File(self.env.expand(&scalar.text))),
+            ("file", Value::Scalar(_)) => self.path(value, "file").map(Reference::File),
             ("command", Value::List(words)) => {
                 let mut words: Vec<String> = words.iter().filter_map(scalar).map(str::to_owned).collect();
                 if let Some(program) = words.first_mut() {
@@ -159,26 +178,51 @@ impl Reader<'_> {
         let Some(section) = tree.get("providers") else {
             return Vec::new();
         };
-        let mut profiles: Vec<Profile> = Vec::new();
+        let mut profiles: Vec<(Profile, Place)> = Vec::new();
         for (name, node) in section.pairs() {
             let Some(profile) = self.provider(name, node) else {
                 continue;
             };
-            if let Some(other) = profiles.iter().find(|other| places::are_one(other, &profile)) {
-                let why = format!(
-                    "the same place as provider `{}`: the loss of one would be the loss of both",
-                    other.name
-                );
-                self.bad(node.get("options").unwrap_or(node), "options", why);
+            let place = Place::of(&profile);
+            let met = profiles
+                .iter()
+                .find_map(|(other, there)| Some((other, place.meets(there)?)));
+            if let Some((other, meeting)) = met {
+                let (name, other) = (profile.name.clone(), other.name.clone());
+                self.meeting(node.get("options").unwrap_or(node), meeting, &name, &other);
             }
-            profiles.push(profile);
+            profiles.push((profile, place));
         }
-        profiles
+        profiles.into_iter().map(|(profile, _)| profile).collect()
+    }
+
+    fn meeting(&mut self, options: &Node, meeting: Meeting, name: &str, other: &str) {
+        let what = match meeting {
+            Meeting::Same => "the same place as",
+            Meeting::Inside => "a place inside that of",
+            Meeting::Around => "a place around that of",
+            Meeting::Beside => {
+                let warning = format!("providers `{other}` and `{name}` share a bucket: who closes it closes both");
+                return self.warnings.push(warning);
+            }
+        };
+        let why = format!("{what} provider `{other}`: the loss of one would be the loss of both");
+        self.bad(options, "options", why);
     }
 
     fn provider(&mut self, name: &Key, node: &Node) -> Option<Profile> {
         let scheme = self.scheme(node)?;
         let options = self.options(node, &scheme);
+        for &(of, key) in NEEDED {
+            if of == scheme
+                && self.shape_is_right
+                && !options.contains_key(key)
+                && node.get("options").and_then(|options| options.get(key)).is_none()
+            {
+                let section = format!("`options` of provider `{}`", name.text);
+                self.fault_at(&name.spot, Fault::Missing { key, section });
+            }
+        }
         let states = ProfileState::ALL.map(|state| (state.word(), state));
         Some(Profile {
             name: name.text.clone(),
@@ -212,8 +256,9 @@ impl Reader<'_> {
         let mut options = BTreeMap::new();
         for (key, node) in provider.get("options").map(Node::pairs).unwrap_or_default() {
             let value = match scalar(node) {
-                Some(text) if is_local_path(scheme, &key.text) => {
-                    Some(OptionValue::Literal(self.env.expand(text).display().to_string()))
+                Some(_) if is_local_path(scheme, &key.text) => {
+                    let path = self.path(node, &key.text);
+                    path.map(|path| OptionValue::Literal(path.display().to_string()))
                 }
                 Some(text) => Some(OptionValue::Literal(text.to_owned())),
                 None => self.reference(node).map(OptionValue::Reference),
@@ -318,7 +363,7 @@ impl Reader<'_> {
             status,
             cache: node.get("cache").and_then(|cache| {
                 Some(super::Cache {
-                    dir: text(cache, "dir").map(|path| self.env.expand(path)),
+                    dir: cache.get("dir").and_then(|node| self.path(node, "dir")),
                     size: self.value(cache, "size")?,
                 })
             }),
@@ -356,8 +401,25 @@ impl Reader<'_> {
     }
 }
 
+/// What a service can't be opened without; everything else has a default, or is a matter of credentials.
+const NEEDED: &[(&str, &str)] = &[
+    ("fs", "root"),
+    ("s3", "bucket"),
+    ("gcs", "bucket"),
+    ("b2", "bucket"),
+    ("b2", "bucket_id"),
+    ("oss", "bucket"),
+    ("cos", "bucket"),
+    ("azblob", "container"),
+    ("swift", "container"),
+    ("webdav", "endpoint"),
+    ("sftp", "endpoint"),
+    ("ftp", "endpoint"),
+];
+
 /// Options that are paths on this machine, where `~/` means the owner's home.
-fn is_local_path(scheme: &str, option: &str) -> bool {
+#[must_use]
+pub fn is_local_path(scheme: &str, option: &str) -> bool {
     matches!(
         (scheme, option),
         ("fs", "root" | "atomic_write_dir") | ("sftp", "key") | ("gcs", "credential_path") | ("oss", "oidc_token_file")

@@ -71,7 +71,7 @@ pub fn render(error: &ConfigError, look: Look) -> String {
         ..look
     };
     let head = look.paint(RED, &format!("error[{}]", error.code()));
-    let mut text = format!("{head}: {}\n", look.paint(BOLD, &error.fault.to_string()));
+    let mut text = format!("{head}: {}\n", look.paint(BOLD, &tame(&error.fault.to_string())));
     let gutter = error
         .place
         .as_ref()
@@ -79,17 +79,27 @@ pub fn render(error: &ConfigError, look: Look) -> String {
     if let Some(place) = &error.place {
         show_place(&mut text, place, guess(&error.fault).as_deref(), gutter, look);
     }
-    let mut notes = remedies(&error.fault, look.width);
-    if error.place.as_ref().is_none_or(|place| place.text.is_none())
-        && let Some(guess) = guess(&error.fault)
-    {
-        notes.insert(0, guess);
-    }
-    for note in notes {
+    let beside_caret = error.place.as_ref().is_some_and(|place| place.text.is_some());
+    let guess = guess(&error.fault).filter(|_| !beside_caret);
+    for note in guess.into_iter().chain(remedies(&error.fault, look.width)) {
         let mark = look.paint(BLUE, "=");
-        writeln!(text, "{:gutter$} {mark} {note}", "").expect("a string takes everything");
+        writeln!(text, "{:gutter$} {mark} {}", "", tame(&note)).expect("a string takes everything");
     }
     text
+}
+
+/// What to do, and what was not harmed: the lines below the place, for scripts.
+#[must_use]
+pub fn notes(error: &ConfigError) -> Vec<String> {
+    let remedies = remedies(&error.fault, Look::default().width);
+    guess(&error.fault).into_iter().chain(remedies).collect()
+}
+
+/// Without anything that a terminal would obey: names are in it, as they were written.
+fn tame(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 fn show_place(text: &mut String, place: &Place, guess: Option<&str>, gutter: usize, look: Look) {
@@ -108,7 +118,7 @@ fn show_place(text: &mut String, place: &Place, guess: Option<&str>, gutter: usi
         "{:gutter$} {bar} {:from$}{carets} {}",
         "",
         "",
-        guess.unwrap_or_default()
+        tame(guess.unwrap_or_default())
     ));
 }
 
@@ -206,6 +216,8 @@ fn missing(key: &str) -> &'static str {
         "key" => "say where the set's key is kept: key: { file: ~/.config/raic/key }",
         "scheme" => "name the service: scheme: s3   (`raic provider schemes` lists them)",
         "default" => "name one of the policies `default`: it is taken if none is asked for",
+        "root" => "say in which folder: options: { root: /srv/raic }",
+        "bucket" | "bucket_id" | "container" | "endpoint" => "add it to the provider's `options`",
         "operator" => "the company behind it cannot be guessed; write it: operator: NAME",
         "k" | "m" => "say both: k fragments read the data, any m providers may be lost",
         _ => "add it",

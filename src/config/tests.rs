@@ -262,6 +262,34 @@ fn fewer_active_providers_than_fragments_is_a_warning_and_no_error() {
 }
 
 #[test]
+fn two_folders_of_one_bucket_are_a_warning() {
+    let text = SMALL.to_owned().replace(
+        "policies:",
+        "  r3:
+    scheme: s3
+    options: { bucket: x, root: other, endpoint: https://acc.r2.cloudflarestorage.com/ }
+policies:",
+    );
+    let text = text.replace("bucket: x, endpoint", "bucket: x, root: one, endpoint");
+    let (config, _) = read_with(&text, &[]).unwrap();
+    assert_eq!(
+        config.warnings,
+        ["providers `r2` and `r3` share a bucket: who closes it closes both"]
+    );
+}
+
+#[test]
+fn without_a_home_a_tilde_leads_nowhere() {
+    let schemes = schemes();
+    let services = Services {
+        schemes: &schemes,
+        options: &known_options,
+    };
+    let errors = Config::from_text(Path::new("/x.yaml"), SMALL, &Environment::default(), &services).unwrap_err();
+    assert!(errors.to_string().contains("HOME is not set"), "{errors}");
+}
+
+#[test]
 fn a_configuration_that_anybody_may_change_is_not_read() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
@@ -272,7 +300,7 @@ fn a_configuration_that_anybody_may_change_is_not_read() {
         schemes: &schemes,
         options: &known_options,
     };
-    let env = Environment::default();
+    let env = Environment::from_iter([("HOME", "/home/ana")]);
     for (mode, good) in [(0o644, true), (0o600, true), (0o646, false)] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(Config::load(Some(&path), &env, &services).is_ok(), good, "{mode:o}");

@@ -105,6 +105,21 @@ fn every_answer_in_json_is_what_its_schema_says() {
     );
     let plan = home.raic(&["plan", "--data", "1TB", "--most", "4", "--json"]).ends(0);
     assert!(document(&plan, "raic.plan/1")["mixes"][0]["cost"].as_f64().unwrap() > 0.0);
+    let added = document(
+        &home
+            .raic(&["provider", "add", "new", "fs", "root=new", "--json"])
+            .ends(0),
+        "raic.provider.change/1",
+    );
+    assert_eq!(
+        (&added["done"], &added["test"]["works"]),
+        (&"added".into(), &true.into())
+    );
+    let removed = document(
+        &home.raic(&["provider", "remove", "new", "--json"]).ends(0),
+        "raic.provider.change/1",
+    );
+    assert_eq!(removed["done"], "removed");
     document(&home.raic(&["version", "--json"]).ends(0), "raic.version/1");
     document(
         &home.raic(&["key", "export", "--to", "sheet", "--json"]).ends(0),

@@ -10,11 +10,12 @@ use super::super::Context;
 use super::super::args;
 use super::super::error::{Failure, reason};
 use super::super::exit::Exit;
-use super::super::ground::{For, Session, data_folder, make_private, no_home};
+use super::super::ground::{CATALOG, For, Session, data_folder, make_private, no_home};
 use super::super::output::Document;
 use super::super::quantity::count;
 use crate::config::{Beginning, create_key_file, init_text, key_path, owner_path, save};
 use crate::entropy::{SystemEntropy, random};
+use crate::fragment::identity::IDENTITY_KEY;
 use crate::fragment::secret::SetSecret;
 
 /// The answer.
@@ -26,6 +27,9 @@ pub(crate) struct Begun {
     key: String,
     /// True if the key was there before.
     key_was_there: bool,
+    /// A copy of the configuration that was replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced: Option<String>,
     /// The folders that act as providers.
     providers: Vec<String>,
     /// Data chunks of the policy.
@@ -58,7 +62,11 @@ pub(crate) async fn run(args: &args::Init, context: &Arc<Context>) -> Result<Exi
     let key_was_there = key.exists();
     let (k, m) = shape(args.providers);
     let folders: Vec<PathBuf> = (1..=args.providers).map(|i| data.join(format!("disk{i}"))).collect();
+    if !key_was_there && let Some(left) = left_over(&folders, context) {
+        return Err(orphaned(&left));
+    }
     make_folder(config.parent().unwrap_or(Path::new("/")))?;
+    let replaced = config.exists().then(|| set_aside(&config)).transpose()?;
     if !key_was_there {
         create_key_file(&key, &SetSecret::new(random(&SystemEntropy)), &context.env)?;
     }
@@ -67,7 +75,16 @@ pub(crate) async fn run(args: &args::Init, context: &Arc<Context>) -> Result<Exi
     }
     save(&config, &text(&folders, &key, k, m, context), &context.env)?;
     attach(&config, context).await?;
-    tell(&config, &key, key_was_there, &folders, (k, m), context)?;
+    let begun = Begun {
+        config: config.display().to_string(),
+        key: key.display().to_string(),
+        key_was_there,
+        replaced: replaced.map(|old| old.display().to_string()),
+        providers: folders.iter().map(|folder| folder.display().to_string()).collect(),
+        k,
+        m,
+    };
+    tell(&begun, context)?;
     Ok(Exit::Done)
 }
 
@@ -75,6 +92,29 @@ pub(crate) async fn run(args: &args::Init, context: &Arc<Context>) -> Result<Exi
 fn shape(providers: u16) -> (u16, u16) {
     let m = (providers / 3).max(1);
     (providers - m, m)
+}
+
+/// What is here of a cloud set, where a new key would not fit it.
+fn left_over(folders: &[PathBuf], context: &Context) -> Option<PathBuf> {
+    let state = data_folder(&context.env, "XDG_STATE_HOME", ".local/state");
+    let catalog = state.map(|state| state.join(CATALOG)).filter(|path| path.exists());
+    let holds_data = |folder: &&PathBuf| folder.join(IDENTITY_KEY).exists();
+    catalog.or_else(|| folders.iter().find(holds_data).cloned())
+}
+
+fn orphaned(left: &Path) -> Failure {
+    Failure::new(Exit::Usage, "E0603", "a cloud set is here already, and its key is not")
+        .at(left)
+        .note("bring its key back from its recovery sheet: raic key import")
+        .note("or move it away; a second set needs places of its own: XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_DATA_HOME")
+        .note("nothing was written")
+}
+
+/// Keeps a copy of the configuration that is to be replaced.
+fn set_aside(config: &Path) -> Result<PathBuf, Failure> {
+    let old = config.with_extension("yaml.old");
+    std::fs::copy(config, &old).map_err(|error| unwritable(&old, &error))?;
+    Ok(old)
 }
 
 fn make_folder(folder: &Path) -> Result<(), Failure> {
@@ -120,33 +160,24 @@ async fn attach(config: &Path, context: &Arc<Context>) -> Result<(), Failure> {
     }
 }
 
-fn tell(
-    config: &Path,
-    key: &Path,
-    key_was_there: bool,
-    folders: &[PathBuf],
-    (k, m): (u16, u16),
-    context: &Context,
-) -> Result<(), Failure> {
+fn tell(begun: &Begun, context: &Context) -> Result<(), Failure> {
     let out = &context.out;
     if out.is_json() {
-        return out.document(&Begun {
-            config: config.display().to_string(),
-            key: key.display().to_string(),
-            key_was_there,
-            providers: folders.iter().map(|folder| folder.display().to_string()).collect(),
-            k,
-            m,
-        });
+        return out.document(begun);
     }
-    let (config, key) = (context.env.shown(config), context.env.shown(key));
+    let shown = |path: &str| context.env.shown(Path::new(path));
+    let (config, key) = (shown(&begun.config), shown(&begun.key));
     let width = config.chars().count().max(key.chars().count());
+    let (k, m) = (begun.k, begun.m);
     let times = f64::from(k + m) / f64::from(k);
-    let folders = count(folders.len() as u64, "local folder", "local folders");
+    let folders = count(begun.providers.len() as u64, "local folder", "local folders");
     out.said(&format!(
         "wrote {config:width$}   {folders}, policy {k}+{m}: survives any {m} of them at {times:.1}x"
     ))?;
-    let wrote = if key_was_there { "kept " } else { "wrote" };
+    if let Some(old) = &begun.replaced {
+        out.said(&format!("kept  {}   the configuration that was there", shown(old)))?;
+    }
+    let wrote = if begun.key_was_there { "kept " } else { "wrote" };
     out.said(&format!("{wrote} {key:width$}   keep a copy: raic key export"))?;
     out.said("These folders are on one disk: good for trying, not for safety.")?;
     out.said("next:  raic put README.md        or  raic demo")

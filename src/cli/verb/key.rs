@@ -48,9 +48,7 @@ fn export(args: &KeyExport, context: &Context) -> Result<Exit, Failure> {
     let config = config(context)?;
     let secret = secret(&config, &context.env)?;
     let keys = Keys::new(&secret);
-    let providers = config.set.providers.iter();
-    let schemes = providers.map(|profile| (profile.name.as_str(), profile.scheme.as_str()));
-    let sheet = recovery_sheet(&secret, &local(SystemClock.now()), schemes);
+    let sheet = recovery_sheet(&secret, &local(SystemClock.now()), &config.set.providers);
     match &args.to {
         None => context.out.bytes(sheet.as_bytes())?,
         Some(path) => {
@@ -118,15 +116,16 @@ fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let written = opened.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => Failure::new(
-            Exit::Usage,
-            "E0602",
-            format!("{} is there already and is not replaced", path.display()),
-        )
-        .note("a key that is overwritten takes all its data with it: move the file away first")
-        .note("nothing was written"),
-        _ => unwritable(path, &error),
+    written.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            let what = format!("{} is there already and is not replaced", path.display());
+            return Failure::new(Exit::Usage, "E0602", what)
+                .note("a key that is overwritten takes all its data with it: move the file away first")
+                .note("nothing was written");
+        }
+        // Half a sheet is none.
+        drop(std::fs::remove_file(path));
+        unwritable(path, &error)
     })
 }
 

@@ -1,9 +1,9 @@
 //! The verbs, a file each. A verb takes its arguments and the context and says how the run ends.
 
+mod ask;
 pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod demo;
-mod edit;
 pub(crate) mod get;
 mod help;
 pub(crate) mod init;
@@ -48,9 +48,10 @@ macro_rules! documents {
             $crate::cli::verb::ls::Sums,
             $crate::cli::verb::plan::PlanSheet,
             $crate::cli::verb::prices::PriceSheet,
+            $crate::cli::verb::provider::change::Changed,
             $crate::cli::verb::provider::Providers,
             $crate::cli::verb::provider::Schemes,
-            $crate::cli::verb::provider::Tests,
+            $crate::cli::verb::provider::trial::Tests,
             $crate::cli::verb::put::Kept,
             $crate::cli::verb::recover::Answer,
             $crate::cli::verb::repair::Mended,

@@ -26,6 +26,9 @@ use crate::catalog::record::Condition;
 use crate::cloud_set::Policy;
 use crate::store::put::{Put, Stored};
 
+/// Providers that a line names: the usual policies', and no screenful for 256.
+const MOST_NAMES: usize = 12;
+
 /// Objects under way at once. The store bounds the memory, whatever their number.
 const AT_ONCE: usize = 8;
 
@@ -308,7 +311,7 @@ impl Batch {
             crate::cli::error::tame(&item.name),
             size(bytes),
             rate(bytes, time),
-            stored.providers.join(" "),
+            some(&stored.providers),
             stored.survives(),
         ))?;
         if under {
@@ -395,6 +398,14 @@ impl Batch {
             span(time),
             rate(course.bytes, time),
         ))
+    }
+}
+
+/// The first few names, and how many more there are.
+fn some(names: &[String]) -> String {
+    match names.get(MOST_NAMES..) {
+        Some([]) | None => names.join(" "),
+        Some(more) => format!("{} and {} more", names[..MOST_NAMES].join(" "), more.len()),
     }
 }
 

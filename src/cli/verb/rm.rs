@@ -1,7 +1,6 @@
 //! `raic rm`: objects go; their blobs follow after the grace, so that who reads them now can finish.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -14,6 +13,7 @@ use super::super::exit::Exit;
 use super::super::ground::{For, Session};
 use super::super::output::Document;
 use super::super::quantity::{count, size, span};
+use super::ask::agreed;
 use super::names;
 use super::put::{sweep, tell_settled};
 use crate::catalog::record::Version;
@@ -82,7 +82,7 @@ pub(crate) async fn run(args: &args::Rm, context: &Arc<Context>) -> Result<Exit,
             context,
         );
     }
-    if !args.yes && !agreed(&plan, context)? {
+    if !args.yes && !agreed(&question(&plan), context)? {
         context.out.aside("nothing was removed\n");
         return Ok(Exit::Failed);
     }
@@ -143,21 +143,13 @@ async fn plan(args: &args::Rm, session: &Session) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// Asks on a terminal; elsewhere nobody is there to answer.
-fn agreed(plan: &Plan, context: &Context) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() || context.out.is_json() {
-        return Ok(true);
-    }
+fn question(plan: &Plan) -> String {
     let bytes: u64 = plan.versions.iter().map(|version| version.len).sum();
     let what = match plan.versions.as_slice() {
         [only] => tame(&only.name),
         several => count(several.len() as u64, "object", "objects"),
     };
-    context.out.aside(&format!("remove {what}, {}? [y/N] ", size(bytes)));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.map_err(|error| Failure::new(Exit::Failed, "E0206", format!("no answer could be read: {error}")))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    format!("remove {what}, {}?", size(bytes))
 }
 
 fn tell(

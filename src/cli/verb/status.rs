@@ -11,15 +11,17 @@ use super::super::Context;
 use super::super::args;
 use super::super::error::{Failure, tame, words};
 use super::super::exit::Exit;
-use super::super::ground::{For, Session};
+use super::super::ground::{self, For, Session};
 use super::super::output::{Document, Paint};
 use super::super::quantity::{count, size};
 use super::super::table::{self, left, right};
 use super::ls;
+use super::provider::trial::Tested;
 use crate::catalog::record::{Census, MemberState};
+use crate::cloud_set::Profile;
 use crate::cloud_set::price::Cost;
 use crate::fragment::id::ProviderId;
-use crate::store::clouds::Cloud;
+use crate::store::clouds::{Cloud, Identity, identify};
 
 /// How long a provider may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The answer.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Health {
-    /// `ok`, `degraded`, `unreachable`, `lost` or `empty`.
+    /// `ok`, `degraded`, `unreachable`, `lost`, `empty`, or `unknown`: providers hold data of this set that the catalog does not know.
     state: &'static str,
     /// Providers that may still be lost without loss of data; `null` if nothing is stored.
     can_lose: Option<u16>,
@@ -54,7 +56,8 @@ impl Document for Health {
 struct Member {
     /// Its name.
     name: String,
-    /// `ok`, `down`, `readonly`, `draining`, `lost`, `removed` or `new`.
+    /// `ok`, `down`, `readonly`, `draining`, `lost`, `removed`, `unlisted` (not in the configuration), `new` (the next put makes it a
+    /// member), `unknown` (this set's, but the catalog does not know it) or `foreign` (another set's).
     state: &'static str,
     /// Fragments there.
     fragments: u64,
@@ -69,6 +72,9 @@ struct Member {
     /// What is wrong, if something is.
     #[serde(skip_serializing_if = "Option::is_none")]
     trouble: Option<String>,
+    /// Its last `raic provider test`, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tested: Option<Tested>,
 }
 
 /// Objects by health.
@@ -94,14 +100,14 @@ struct Objects {
 pub(crate) async fn run(args: &args::Status, context: &Arc<Context>) -> Result<Exit, Failure> {
     let session = Session::open(context, For::Looking, &args.skip).await?;
     session.check_providers(&args.skip)?;
-    let (providers, away) = ask(&session).await?;
+    let (providers, away) = ask(&session, context).await?;
     let gone = ls::gone(&session);
     let all_away: Vec<ProviderId> = away.iter().chain(&gone).copied().collect();
     let catalog = session.store.catalog();
     let (census, for_good) = (catalog.census(&all_away).await?, catalog.census(&gone).await?);
     let promised = session.config.set.policies.get("default").map_or(0, |policy| policy.m);
     let health = Health {
-        state: state(&census, &for_good),
+        state: state(&census, &for_good, &providers),
         can_lose: census.margin,
         promised,
         objects: Objects {
@@ -127,8 +133,10 @@ pub(crate) async fn run(args: &args::Status, context: &Arc<Context>) -> Result<E
     Ok(exit)
 }
 
-fn state(census: &Census, for_good: &Census) -> &'static str {
-    if for_good.lost > 0 {
+fn state(census: &Census, for_good: &Census, providers: &[Member]) -> &'static str {
+    if providers.iter().any(|member| member.state == "unknown") {
+        "unknown"
+    } else if for_good.lost > 0 {
         "lost"
     } else if census.lost > 0 {
         "unreachable"
@@ -142,8 +150,12 @@ fn state(census: &Census, for_good: &Census) -> &'static str {
 }
 
 fn exit(health: &Health) -> Exit {
-    let down = health.providers.iter().any(|member| member.state == "down");
+    let down = health
+        .providers
+        .iter()
+        .any(|member| matches!(member.state, "down" | "foreign"));
     match health.state {
+        "unknown" => Exit::Failed,
         "lost" => Exit::Lost,
         "unreachable" => Exit::Unreachable,
         "degraded" => Exit::Under,
@@ -153,7 +165,7 @@ fn exit(health: &Health) -> Exit {
 }
 
 /// Every provider, and the members that are out of reach.
-async fn ask(session: &Session) -> Result<(Vec<Member>, Vec<ProviderId>), Failure> {
+async fn ask(session: &Session, context: &Context) -> Result<(Vec<Member>, Vec<ProviderId>), Failure> {
     let clouds = session.store.clouds();
     let usage = session.store.catalog().usage().await?;
     let members: Vec<&Arc<Cloud>> = clouds.all().collect();
@@ -172,23 +184,27 @@ async fn ask(session: &Session) -> Result<(Vec<Member>, Vec<ProviderId>), Failur
         let state = match cloud.member.state {
             MemberState::Lost => "lost",
             MemberState::Removed => "removed",
+            _ if cloud.provider.is_none() => "unlisted",
             _ if trouble.is_some() => "down",
             MemberState::Active => "ok",
             MemberState::ReadOnly => "readonly",
             MemberState::Draining => "draining",
         };
-        shown.push(member(
-            session,
-            &cloud.member.name,
-            state,
-            (fragments, bytes),
-            trouble.filter(|_| !over),
-        ));
+        shown.push(Member {
+            tested: Tested::of(session.store.catalog().as_ref(), cloud.member.id).await,
+            trouble: trouble.filter(|_| !over),
+            ..member(session, &cloud.member.name, state, (fragments, bytes))
+        });
     }
-    for profile in &session.config.set.providers {
-        if clouds.named(&profile.name).is_none() {
-            shown.push(member(session, &profile.name, "new", (0, 0), None));
-        }
+    let strangers = session.config.set.providers.iter();
+    let strangers = strangers.filter(|profile| clouds.named(&profile.name).is_none());
+    let strangers: Vec<&Profile> = strangers.collect();
+    let answers = join_all(strangers.iter().map(|profile| whose(session, profile, context))).await;
+    for (profile, (state, trouble)) in strangers.into_iter().zip(answers) {
+        shown.push(Member {
+            trouble,
+            ..member(session, &profile.name, state, (0, 0))
+        });
     }
     let order = |name: &str| {
         session
@@ -202,7 +218,7 @@ async fn ask(session: &Session) -> Result<(Vec<Member>, Vec<ProviderId>), Failur
     Ok((shown, away))
 }
 
-fn member(session: &Session, name: &str, state: &'static str, used: (u64, u64), trouble: Option<String>) -> Member {
+fn member(session: &Session, name: &str, state: &'static str, used: (u64, u64)) -> Member {
     let profile = session.config.set.provider(name);
     let price = profile
         .and_then(|profile| profile.cost.as_ref())
@@ -221,7 +237,8 @@ fn member(session: &Session, name: &str, state: &'static str, used: (u64, u64), 
             .and_then(|profile| profile.quota)
             .map(crate::cloud_set::quantity::Size::bytes),
         cost_month: price.map(|price| price.per_byte_month() * bytes),
-        trouble,
+        trouble: None,
+        tested: None,
     }
 }
 
@@ -231,6 +248,27 @@ async fn identified(session: &Session, cloud: &Arc<Cloud>) -> Option<String> {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(words(&error)),
         Err(_) => Some(format!("no answer in {} s", PATIENCE.as_secs())),
+    }
+}
+
+/// Whose data is on a provider that the catalog doesn't know, and what is wrong with that.
+async fn whose(session: &Session, profile: &Profile, context: &Context) -> (&'static str, Option<String>) {
+    let Ok(provider) = ground::provider(&session.config, profile, &context.env) else {
+        // Why was told when the others were opened.
+        return ("new", None);
+    };
+    match tokio::time::timeout(PATIENCE, identify(session.store.keys(), provider.as_ref())).await {
+        Ok(Ok(Identity::Absent)) => ("new", None),
+        Ok(Ok(Identity::Ours(_))) => (
+            "unknown",
+            Some("it holds data of this set that the catalog does not know".to_owned()),
+        ),
+        Ok(Ok(Identity::Foreign(set))) => (
+            "foreign",
+            Some(format!("it holds the data of another cloud set ({set})")),
+        ),
+        Ok(Err(error)) => ("down", Some(words(&error))),
+        Err(_) => ("down", Some(format!("no answer in {} s", PATIENCE.as_secs()))),
     }
 }
 
@@ -274,18 +312,13 @@ fn show(health: &Health, context: &Context) -> Result<(), Failure> {
         if let Some(trouble) = &member.trouble {
             out.answer(&format!("{}: {}", member.name, tame(trouble)))?;
         }
+        if let Some(tested) = member.tested.as_ref().filter(|tested| tested.failed()) {
+            out.answer(&format!("{}: its last test: {}", member.name, tested.words()))?;
+        }
     }
-    let o = &health.objects;
-    out.answer(&format!(
-        "objects {} ({})   ok {}   degraded {}   at risk {}   out of reach {}   LOST {}",
-        o.all,
-        size(o.bytes),
-        o.ok,
-        o.degraded,
-        o.at_risk,
-        o.unreachable,
-        o.lost,
-    ))?;
+    for line in objects(&health.objects, out.room()) {
+        out.answer(&line)?;
+    }
     if health.open > 0 {
         out.answer(&format!(
             "{} left open by an earlier run: settled by the next put or rm",
@@ -304,6 +337,21 @@ fn show(health: &Health, context: &Context) -> Result<(), Failure> {
     match next(health) {
         Some(next) => out.answer(&format!("next:  {next}")),
         None => Ok(()),
+    }
+}
+
+/// How many objects are how well, on one line if there is room.
+fn objects(o: &Objects, room: Option<usize>) -> Vec<String> {
+    let all = format!("objects {} ({})", o.all, size(o.bytes));
+    let by_health = format!(
+        "ok {}   degraded {}   at risk {}   out of reach {}   LOST {}",
+        o.ok, o.degraded, o.at_risk, o.unreachable, o.lost,
+    );
+    let line = format!("{all}   {by_health}");
+    if room.is_some_and(|room| line.chars().count() > room) {
+        vec![all, format!("  {by_health}")]
+    } else {
+        vec![line]
     }
 }
 
@@ -339,6 +387,10 @@ fn headline(health: &Health, context: &Context) -> String {
                 String::new()
             },
         ),
+        "unknown" => format!(
+            "{}: providers hold data of this set that the catalog here does not know.",
+            out.strong("UNKNOWN", Paint::Bad),
+        ),
         "empty" => format!("{}: nothing is stored yet.", out.strong("EMPTY", Paint::Good)),
         _ => format!(
             "{}: you can lose any {}.",
@@ -351,11 +403,18 @@ fn headline(health: &Health, context: &Context) -> String {
 fn next(health: &Health) -> Option<String> {
     let down = health.providers.iter().find(|member| member.state == "down");
     let mendable = health.objects.degraded + health.objects.at_risk > 0;
+    let unlisted = health.providers.iter().find(|member| member.state == "unlisted");
     match (health.state, down) {
+        ("unknown", _) => Some("bring the catalog back to its folder (raic config path), or  raic recover".to_owned()),
         (_, Some(member)) => Some(format!("raic provider test {}", member.name)),
         ("lost", None) => Some("raic ls --health  names them".to_owned()),
         ("degraded", None) if mendable => Some("raic repair".to_owned()),
         ("empty", None) => Some("raic put FILE".to_owned()),
-        _ => None,
+        _ => unlisted.map(|member| {
+            format!(
+                "raic provider remove {}, or put it back into the configuration",
+                member.name
+            )
+        }),
     }
 }

@@ -171,7 +171,7 @@ fn unique(plan: Plan) -> Result<Plan, Failure> {
         None => Ok(plan),
         Some(pair) => Err(
             Failure::usage(format!("two of the files would both be stored as {}", pair[0]))
-                .note("store them in two runs, each below its own PREFIX/")
+                .note("store them in two runs, each below its own prefix; a destination that is a folder here too: --name PREFIX/")
                 .note("nothing was stored"),
         ),
     }
