@@ -21,7 +21,7 @@ use crate::cloud_set::domain::Domains;
 use crate::fragment::id::ProviderId;
 
 pub use constraint::{Limits, PlacementError, acknowledged, feasible};
-pub use refill::refill;
+pub use refill::{misplaced, refill};
 pub use search::{SPARES, Seats, Window, choose, order, window};
 
 /// A provider as placement sees it.

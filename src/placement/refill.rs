@@ -10,8 +10,8 @@ use crate::cloud_set::domain::DomainKind;
 use crate::fragment::id::{ExtentId, ProviderId};
 
 /// Who is to hold the fragments `missing` of `extent` (by index, in the answer's order) while `held` keep theirs: inside the window, each
-/// its own home if that is free, else a spare, else a home whose own fragment found no seat; never one that holds another, isn't writable
-/// or would break `spread` beside the others. An index for which there is none is not answered: its fragment is owed.
+/// its own home if that is free, else another free home, else a spare; never one that holds another, isn't writable or would break
+/// `spread` beside the others. An index for which there is none is not answered: its fragment is owed.
 ///
 /// Holders that are no candidates any more don't count; holders that break the spread among themselves, as after a change of the limits,
 /// take room like all others.
@@ -44,8 +44,8 @@ pub fn refill(
             seats.insert(*index, home);
         }
     }
-    let mut others = spares.iter().chain(&homes).copied();
     for index in missing {
+        let mut others = homes.iter().chain(&spares).copied();
         if !seats.contains_key(index)
             && let Some(other) = others.find(|other| seated.take(*other))
         {
@@ -53,6 +53,43 @@ pub fn refill(
         }
     }
     Ok(seats.into_iter().collect())
+}
+
+/// The fragments of `extent` that lie outside its homes (by holder), and where each belongs: a free home that keeps `spread` beside the
+/// others. Those for which there is none stay where they are and are not answered, so that a set in balance answers nothing.
+///
+/// # Panics
+///
+/// If a weight is negative or not finite.
+pub fn misplaced(
+    extent: ExtentId,
+    n: u16,
+    spread: &BTreeMap<DomainKind, u16>,
+    candidates: &[Candidate],
+    held: &[ProviderId],
+) -> Result<Vec<(ProviderId, usize)>, PlacementError> {
+    let Window { homes, .. } = window(extent, n, spread, candidates)?;
+    let partitions = partitions(spread, candidates);
+    let place = |id: &ProviderId| candidates.iter().position(|candidate| candidate.id == *id);
+    let at_home = |id: &ProviderId| place(id).is_some_and(|at| homes.contains(&at));
+    let (mut settled, strays): (Vec<ProviderId>, Vec<ProviderId>) = held.iter().partition(|id| at_home(id));
+    let mut moves = Vec::new();
+    for (at, stray) in strays.iter().enumerate() {
+        let others: Vec<usize> = settled.iter().chain(&strays[at + 1..]).filter_map(place).collect();
+        let mut seated = Seated {
+            load: Load::of(&partitions, &others),
+            candidates,
+            taken: others,
+        };
+        match homes.iter().copied().find(|home| seated.take(*home)) {
+            Some(home) => {
+                settled.push(candidates[home].id);
+                moves.push((*stray, home));
+            }
+            None => settled.push(*stray),
+        }
+    }
+    Ok(moves)
 }
 
 /// Who holds a fragment, and what the limits leave.
@@ -116,7 +153,41 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_fragment_in_a_spares_place_goes_home_when_home_is_writable_again() {
+        let mut candidates = weighing(&[1.0; 9]);
+        let homes = choose(extent(5), 6, &spread(&[]), &candidates).unwrap().chosen;
+        candidates[homes[2]].writable = false;
+        let seats = choose(extent(5), 6, &spread(&[]), &candidates).unwrap().chosen;
+        let held = ids(&candidates, &seats);
+        assert_eq!(misplaced(extent(5), 6, &spread(&[]), &candidates, &held), Ok(vec![]));
+        candidates[homes[2]].writable = true;
+        let moves = misplaced(extent(5), 6, &spread(&[]), &candidates, &held).unwrap();
+        assert_eq!(moves, [(candidates[seats[2]].id, homes[2])]);
+    }
+
     proptest! {
+        #[test]
+        fn what_was_placed_is_in_balance_and_one_that_leaves_moves_its_own_alone(
+            number in any::<u64>(),
+            places in proptest::collection::vec(1_u8..=7, 7..14),
+            leaver in 0_usize..7,
+        ) {
+            let candidates = standing(&places.iter().map(|place| (*place, 0)).collect::<Vec<_>>());
+            let limits = spread(&[(Operator, 2)]);
+            let Ok(seats) = choose(extent(number), 5, &limits, &candidates) else { return Ok(()) };
+            let held = ids(&candidates, &seats.chosen);
+            prop_assert_eq!(misplaced(extent(number), 5, &limits, &candidates, &held).unwrap(), []);
+            let gone = candidates[leaver].id;
+            let rest: Vec<Candidate> = candidates.iter().filter(|c| c.id != gone).cloned().collect();
+            let Ok(moves) = misplaced(extent(number), 5, &limits, &rest, &held) else { return Ok(()) };
+            if held.contains(&gone) {
+                prop_assert!(moves.iter().any(|(from, _)| *from == gone), "{moves:?}");
+            } else {
+                prop_assert_eq!(moves, []);
+            }
+        }
+
         #[test]
         fn no_provider_gets_two_nor_a_domain_more_than_its_limit(
             number in any::<u64>(),
