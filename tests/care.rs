@@ -7,7 +7,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use raic::care::balance::{Balanced, Event, Scope, balance};
 use raic::care::repair::{declare_lost, repair};
+use raic::catalog::record::{Fragment, FragmentState, MemberState};
 use raic::cloud_set::domain::DomainKind;
 use raic::cloud_set::policy::Policy;
 use raic::store::Store;
@@ -63,4 +65,116 @@ async fn repair_moves_into_no_operator_that_holds_a_fragment_already() {
         assert_eq!(most_with(&store, &operators, "a").await, 1);
         assert_eq!(get(&store, "x").await.unwrap(), data);
     }
+}
+
+async fn balanced(store: &Arc<Store>, scope: Scope) -> (Balanced, Vec<(String, String)>) {
+    let mut moves = Vec::new();
+    let done = balance(
+        store,
+        &scope,
+        false,
+        &(Arc::new(Silent) as _),
+        &|| false,
+        &mut |Event::Moved(step)| {
+            moves.push((step.from.clone(), step.to.clone()));
+        },
+    )
+    .await
+    .unwrap();
+    (done, moves)
+}
+
+/// Where the sound fragments of all objects lie: object, extent, index and provider.
+async fn placed(store: &Arc<Store>, objects: usize) -> Vec<(usize, Fragment, String)> {
+    let mut all = Vec::new();
+    for object in 0..objects {
+        for piece in store.catalog().extents(&object.to_string()).await.unwrap() {
+            for fragment in piece.fragments {
+                assert_eq!(fragment.state, FragmentState::Sound);
+                let name = store.clouds().get(fragment.provider).unwrap().member.name.clone();
+                all.push((object, fragment, name));
+            }
+        }
+    }
+    all
+}
+
+async fn store_objects(store: &Arc<Store>, objects: usize) {
+    for object in 0..objects {
+        put(store, &object.to_string(), &policy(4, 2), &ramp(3_000 * object))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_drain_moves_exactly_the_fragments_of_the_drained_and_a_set_in_balance_is_left_alone() {
+    let mut set = Set::new(7, 21);
+    let store = set.open().await;
+    store_objects(&store, 12).await;
+    store.remove("0", &policy(4, 2), Arc::new(Silent)).await.unwrap();
+    assert_eq!(
+        balanced(&store, Scope::Everything).await.1,
+        [],
+        "nothing is out of place"
+    );
+    let before = placed(&store, 12).await;
+    drop(store);
+
+    set.states = vec![MemberState::Draining];
+    let store = set.open().await;
+    let (done, moves) = balanced(&store, Scope::From("p0".to_owned())).await;
+    let drained = before.iter().filter(|(_, _, name)| name == "p0").count();
+    assert!(moves.iter().all(|(from, to)| from == "p0" && to != "p0"), "{moves:?}");
+    assert!(
+        drained > 5 && moves.len() >= drained,
+        "{drained} fragments of objects, {} moves",
+        moves.len()
+    );
+    assert_eq!((done.stuck, done.failed), (0, 0));
+    let after = placed(&store, 12).await;
+    assert!(after.iter().all(|(_, _, name)| name != "p0"));
+    let stayed = before.iter().filter(|place| after.contains(place)).count();
+    assert_eq!(stayed, before.len() - drained, "all others are where they were");
+    let p0 = store.clouds().named("p0").unwrap().member.id;
+    assert_eq!(
+        store.catalog().extents_on(p0, None, 9).await.unwrap(),
+        [],
+        "nor does it hold removals"
+    );
+    for object in 1..12 {
+        assert_eq!(get(&store, &object.to_string()).await.unwrap(), ramp(3_000 * object));
+    }
+    assert_eq!(balanced(&store, Scope::Everything).await.1, []);
+}
+
+#[tokio::test]
+async fn a_new_provider_takes_its_part_and_nothing_else_moves() {
+    let mut set = Set::new(7, 22);
+    set.configured = 6;
+    let store = set.open().await;
+    store_objects(&store, 12).await;
+    drop(store);
+    set.configured = 7;
+    let store = set.open().await;
+    let (done, moves) = balanced(&store, Scope::Everything).await;
+    assert!(moves.len() > 5 && moves.iter().all(|(_, to)| to == "p6"), "{moves:?}");
+    assert_eq!(done.moved, moves.len() as u64);
+    for object in 0..12 {
+        assert_eq!(get(&store, &object.to_string()).await.unwrap(), ramp(3_000 * object));
+    }
+}
+
+#[tokio::test]
+async fn a_drain_without_room_elsewhere_moves_nothing_and_says_so() {
+    let mut set = Set::new(6, 23);
+    let store = set.open().await;
+    store_objects(&store, 4).await;
+    drop(store);
+    set.states = vec![MemberState::Draining];
+    let store = set.open().await;
+    let (done, moves) = balanced(&store, Scope::From("p0".to_owned())).await;
+    assert_eq!(moves, []);
+    assert!(done.stuck >= 4, "{done:?}");
+    assert_eq!(get(&store, "3").await.unwrap(), ramp(9_000));
 }

@@ -148,6 +148,12 @@ impl Kind {
         .find(|kind| *kind as u8 == number)
     }
 
+    /// True for what an object's bytes, or the list of them, are in.
+    #[must_use]
+    pub fn holds_data(self) -> bool {
+        matches!(self, Kind::RootData | Kind::RootManifest | Kind::Part | Kind::Pack)
+    }
+
     /// True for what makes a version or removal complete.
     #[must_use]
     pub fn is_root(self) -> bool {

@@ -208,7 +208,7 @@ impl Store {
     }
 
     /// One ranged read of one fragment, verified frame by frame. A read of the first stripe begins at the header, and checks it.
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         fragment: Fragment,
         cloud: Arc<Cloud>,

@@ -22,6 +22,7 @@ pub mod name;
 pub mod put;
 pub mod read;
 pub mod rebuild;
+pub mod relocate;
 pub mod remove;
 pub mod scatter;
 pub mod send;

@@ -36,6 +36,10 @@ pub(crate) struct Set {
     pub(crate) policies: Vec<Policy>,
     /// The operator of each provider of such stores; none if it has none here.
     pub(crate) operators: Vec<&'static str>,
+    /// What the owner wants of each provider of such stores; active if it has nothing here.
+    pub(crate) states: Vec<MemberState>,
+    /// So many of the providers, the first ones, are in the configuration.
+    pub(crate) configured: usize,
     seed: u64,
 }
 
@@ -58,6 +62,8 @@ impl Set {
             settings: Settings::default(),
             policies: Vec::new(),
             operators: Vec::new(),
+            states: Vec::new(),
+            configured: n,
             seed,
         }
     }
@@ -74,20 +80,25 @@ impl Set {
     /// A store of a process that will die.
     pub(crate) async fn open_to_die(&mut self, death: &Arc<cut::Death>) -> Arc<Store> {
         self.seed += 1000;
-        let configured = self.faulty.iter().enumerate().map(|(i, provider)| Configured {
-            name: format!("p{i}"),
-            domains: self
-                .operators
-                .get(i)
-                .map(|name| Domains([(DomainKind::Operator, (*name).to_owned())].into()))
-                .unwrap_or_default(),
-            weight: 1.0,
-            state: MemberState::Active,
-            provider: Arc::new(cut::Cut {
-                inner: provider.clone(),
-                death: death.clone(),
-            }),
-        });
+        let configured = self
+            .faulty
+            .iter()
+            .take(self.configured)
+            .enumerate()
+            .map(|(i, provider)| Configured {
+                name: format!("p{i}"),
+                domains: self
+                    .operators
+                    .get(i)
+                    .map(|name| Domains([(DomainKind::Operator, (*name).to_owned())].into()))
+                    .unwrap_or_default(),
+                weight: 1.0,
+                state: self.states.get(i).copied().unwrap_or(MemberState::Active),
+                provider: Arc::new(cut::Cut {
+                    inner: provider.clone(),
+                    death: death.clone(),
+                }),
+            });
         let ground = Ground {
             keys: Set::keys(),
             catalog: self.catalog.clone(),

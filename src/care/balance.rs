@@ -1,0 +1,306 @@
+//! Moving fragments to where the placement wants them: after providers came, or while one is being drained.
+//!
+//! ```text
+//! each extent   holders ─▶ outside its homes? ─▶ a free home ─▶ copied, proved, noted ─▶ the old one goes after the grace
+//!               unreadable where it is ─▶ made anew from k others, for the same home
+//! ```
+//!
+//! Nothing moves that is at home, so a set in balance is left alone; and a drain moves the drained provider's fragments and no others.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream;
+
+use crate::catalog::record::{Fragment, FragmentState, MemberState, Piece};
+use crate::placement::{Candidate, misplaced};
+use crate::provider::ProviderError;
+use crate::store::Store;
+use crate::store::clouds::Cloud;
+use crate::store::error::StoreError;
+use crate::store::fetch::Source;
+use crate::store::relocate::Moved;
+use crate::store::send::Progress;
+
+/// Moves under way at once.
+const AT_ONCE: usize = 8;
+
+/// Objects that are looked up at once.
+const PAGE: usize = 256;
+
+/// What is to be moved.
+#[derive(Clone, Debug)]
+pub enum Scope {
+    /// Whatever lies outside its homes.
+    Everything,
+    /// What the provider of this name holds.
+    From(String),
+}
+
+/// One fragment to move.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The object, or the extent's id where it has no name.
+    pub name: String,
+    /// Bytes of the fragment.
+    pub bytes: u64,
+    /// Where it is.
+    pub from: String,
+    /// Where it belongs.
+    pub to: String,
+    source: Source,
+    fragment: Fragment,
+    target: Arc<Cloud>,
+}
+
+/// What was moved, or would be.
+#[derive(Debug, Default)]
+pub struct Balanced {
+    /// Fragments that moved.
+    pub moved: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Fragments that were made anew, as they could not be read where they were.
+    pub rebuilt: u64,
+    /// Fragments that have to go and for which no provider is free: another provider is needed.
+    pub stuck: u64,
+    /// Fragments whose move failed.
+    pub failed: u64,
+    /// What providers that failed said, the first of each.
+    pub causes: Vec<ProviderError>,
+}
+
+/// Something happened on the way.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// This fragment was moved, or would be.
+    Moved(&'a Step),
+}
+
+/// Moves what is to be moved, object by object. With `dry_run` it only tells. Once `stop` is true it ends after the moves under way.
+pub async fn balance(
+    store: &Arc<Store>,
+    scope: &Scope,
+    dry_run: bool,
+    progress: &Arc<dyn Progress>,
+    stop: &dyn Fn() -> bool,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Balanced, StoreError> {
+    if !dry_run {
+        store.begin_writing().await?;
+    }
+    let mut balanced = Balanced::default();
+    let mut after: Option<String> = None;
+    loop {
+        let page = store.catalog().versions("", after.as_deref(), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.name.clone());
+        for version in page {
+            if stop() {
+                return Ok(balanced);
+            }
+            let pieces = store.catalog().extents(&version.name).await?;
+            let plan = plan(store, scope, &version.name, &version.policy, pieces, &mut balanced);
+            carry_out(store, plan, dry_run, progress, &mut balanced, tell).await?;
+        }
+    }
+    if let Scope::From(name) = scope {
+        leftovers(store, name, dry_run, progress, stop, &mut balanced, tell).await?;
+    }
+    Ok(balanced)
+}
+
+/// What a provider holds beside the extents of objects: removals and annulments.
+async fn leftovers(
+    store: &Arc<Store>,
+    provider: &str,
+    dry_run: bool,
+    progress: &Arc<dyn Progress>,
+    stop: &dyn Fn() -> bool,
+    balanced: &mut Balanced,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<(), StoreError> {
+    let clouds = store.clouds();
+    let member = clouds.named(provider).ok_or_else(|| StoreError::NoMember {
+        provider: provider.to_owned(),
+    })?;
+    let mut after = None;
+    loop {
+        let page = store.catalog().extents_on(member.member.id, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(*last);
+        for id in page {
+            if stop() {
+                return Ok(());
+            }
+            let Some((extent, fragments)) = store.catalog().extent(id).await? else {
+                continue;
+            };
+            if extent.kind.holds_data() {
+                continue;
+            }
+            let piece = Piece {
+                offset: 0,
+                len: 0,
+                extent,
+                fragments,
+            };
+            let scope = Scope::From(provider.to_owned());
+            let plan = plan(store, &scope, &id.to_string(), "default", vec![piece], balanced);
+            carry_out(store, plan, dry_run, progress, balanced, tell).await?;
+        }
+    }
+}
+
+/// The moves of one object.
+fn plan(
+    store: &Store,
+    scope: &Scope,
+    name: &str,
+    policy: &str,
+    pieces: Vec<Piece>,
+    balanced: &mut Balanced,
+) -> Vec<Step> {
+    let clouds = store.clouds();
+    let policy_of = store.policy(policy);
+    let mut candidates = clouds.candidates(policy_of.and_then(|policy| policy.providers.as_deref()));
+    candidates.retain(|candidate| !is_draining(clouds.get(candidate.id)));
+    let mut steps = Vec::new();
+    for (ordinal, piece) in pieces.into_iter().enumerate() {
+        let source = Source::new(name, policy, ordinal, piece);
+        for (fragment, target) in moves(store, &source, &candidates, scope, balanced) {
+            let holder = clouds.holder(&fragment).map(|cloud| cloud.member.name.clone());
+            let extent = &source.piece.extent;
+            steps.push(Step {
+                name: name.to_owned(),
+                bytes: extent.shape.fragment_len(extent.header_len),
+                from: holder.unwrap_or_else(|| fragment.provider.to_string()),
+                to: target.member.name.clone(),
+                source: source.clone(),
+                fragment,
+                target,
+            });
+        }
+    }
+    steps
+}
+
+fn is_draining(cloud: Option<&Arc<Cloud>>) -> bool {
+    cloud.is_some_and(|cloud| cloud.member.state == MemberState::Draining)
+}
+
+/// The moves of one extent: sound fragments outside their homes, those that have to go first.
+fn moves(
+    store: &Store,
+    source: &Source,
+    candidates: &[Candidate],
+    scope: &Scope,
+    balanced: &mut Balanced,
+) -> Vec<(Fragment, Arc<Cloud>)> {
+    let clouds = store.clouds();
+    let extent = &source.piece.extent;
+    let leaves = |fragment: &Fragment| {
+        let holder = clouds.holder(fragment);
+        match scope {
+            Scope::From(name) => holder.is_some_and(|cloud| cloud.member.name == *name),
+            Scope::Everything => is_draining(holder),
+        }
+    };
+    let mut held: Vec<Fragment> = source
+        .piece
+        .fragments
+        .iter()
+        .filter(|fragment| {
+            fragment.state == FragmentState::Sound && clouds.holder(fragment).is_some_and(|c| c.way().is_some())
+        })
+        .copied()
+        .collect();
+    held.sort_by_key(|fragment| !leaves(fragment));
+    let ids: Vec<_> = held.iter().map(|fragment| fragment.provider).collect();
+    let none = std::collections::BTreeMap::new();
+    let spread = store.policy(&source.policy).map_or(&none, |policy| &policy.spread);
+    // Where fewer providers are left than fragments, whoever has to go stays, and is told.
+    let placed = misplaced(extent.id, extent.shape.n, spread, candidates, &ids).unwrap_or_default();
+    let mut moves = Vec::new();
+    for fragment in &held {
+        let to = placed.iter().find(|(from, _)| *from == fragment.provider);
+        match to.and_then(|(_, at)| clouds.get(candidates[*at].id)) {
+            Some(target) if leaves(fragment) || matches!(scope, Scope::Everything) => {
+                moves.push((*fragment, target.clone()));
+            }
+            None if leaves(fragment) => balanced.stuck += 1,
+            _ => {}
+        }
+    }
+    moves
+}
+
+async fn carry_out(
+    store: &Arc<Store>,
+    plan: Vec<Step>,
+    dry_run: bool,
+    progress: &Arc<dyn Progress>,
+    balanced: &mut Balanced,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<(), StoreError> {
+    if dry_run {
+        for step in &plan {
+            balanced.moved += 1;
+            balanced.bytes += step.bytes;
+            tell(Event::Moved(step));
+        }
+        return Ok(());
+    }
+    let mut ends = stream::iter(plan)
+        .map(|step| async move {
+            let end = carry(store, &step, progress).await;
+            (step, end)
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some((step, end)) = ends.next().await {
+        match end? {
+            End::Moved { anew } => {
+                balanced.moved += 1;
+                balanced.bytes += step.bytes;
+                balanced.rebuilt += u64::from(anew);
+                tell(Event::Moved(&step));
+            }
+            End::Nothing => {}
+            End::Failed(causes) => {
+                balanced.failed += 1;
+                for cause in causes {
+                    if !balanced.causes.iter().any(|known| known.provider == cause.provider) {
+                        balanced.causes.push(cause);
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+enum End {
+    Moved { anew: bool },
+    Nothing,
+    Failed(Vec<ProviderError>),
+}
+
+/// One fragment: copied, or made anew if it can't be read where it is.
+async fn carry(store: &Arc<Store>, step: &Step, progress: &Arc<dyn Progress>) -> Result<End, StoreError> {
+    match store
+        .relocate(&step.source, step.fragment, &step.target, progress)
+        .await?
+    {
+        Moved::Done(_) => Ok(End::Moved { anew: false }),
+        Moved::Retired => Ok(End::Nothing),
+        Moved::Untaken(error) => Ok(End::Failed(vec![error])),
+        Moved::Unreadable(cause) => match store.rebuild(&step.source, &[step.fragment.index], progress).await {
+            Ok(rebuilt) if rebuilt.failed.is_empty() => Ok(End::Moved { anew: true }),
+            Ok(rebuilt) => Ok(End::Failed(cause.into_iter().chain(rebuilt.notes.causes).collect())),
+            Err(StoreError::Lost { .. } | StoreError::Unreachable { .. }) => {
+                Ok(End::Failed(cause.into_iter().collect()))
+            }
+            Err(error) => Err(error),
+        },
+    }
+}
