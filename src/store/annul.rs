@@ -37,16 +37,15 @@ impl Store {
         let policy = void_policy(&owed.policy, &root);
         let extent = self.void_extent(&root);
         let seats = self.seats(&policy, extent.id)?;
-        let copies: Vec<u64> = seats.iter().map(|_| self.entropy.number()).collect();
-        self.catalog
-            .intend(Intent {
-                name: owed.name,
-                policy: owed.policy,
-                condition: Condition::Any,
-                fragments: departing(extent.id, &seats, &copies),
-                extent: extent.clone(),
-            })
-            .await?;
+        let copies: Vec<u64> = seats.chosen.iter().map(|_| self.entropy.number()).collect();
+        let intent = Intent {
+            name: owed.name,
+            policy: owed.policy,
+            condition: Condition::Any,
+            fragments: departing(extent.id, &seats.chosen, &copies),
+            extent: extent.clone(),
+        };
+        self.catalog.intend(intent.clone()).await?;
         let layout = Layout {
             k: policy.k,
             n: policy.n(),
@@ -60,7 +59,7 @@ impl Store {
             name: name.to_owned(),
             what: error.to_string(),
         })?;
-        let sent = self.send(woven, &seats, &copies, &Rule::of(&policy), progress).await;
+        let sent = self.send(woven, seats, intent, &Rule::of(&policy), progress).await;
         if sent.acknowledged {
             self.catalog.settle_void(generation, extent.id, sent.fragments).await?;
         }

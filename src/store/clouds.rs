@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
@@ -13,7 +14,8 @@ use crate::fragment::id::{ProviderId, SetId};
 use crate::fragment::identity;
 use crate::fragment::secret::Keys;
 use crate::placement::Candidate;
-use crate::provider::{Class, Provider, ProviderError};
+use crate::provider::health::Watched;
+use crate::provider::{Class, Operation, Provider, ProviderError};
 
 /// A provider of the configuration, before it is known whether it is a member.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Cloud {
     pub domains: Domains,
     /// The way to it; `None` if the configuration does not name it any more.
     pub provider: Option<Arc<dyn Provider>>,
+    /// How it is doing, if the configuration names it.
+    pub health: Option<Arc<Watched>>,
     ours: OnceCell<()>,
     /// Calls that failed since the last that didn't.
     failures: AtomicU32,
@@ -74,7 +78,7 @@ pub async fn identify(keys: &Keys, provider: &dyn Provider) -> Result<Identity, 
 fn damaged(provider: &dyn Provider, message: &str) -> ProviderError {
     ProviderError {
         provider: provider.name().to_owned(),
-        operation: crate::provider::Operation::Get,
+        operation: Operation::Get,
         key: identity::IDENTITY_KEY.to_owned(),
         class: Class::Corrupt,
         attempts: 1,
@@ -83,10 +87,11 @@ fn damaged(provider: &dyn Provider, message: &str) -> ProviderError {
 }
 
 impl Cloud {
-    fn new(member: Member, configured: Option<&Configured>) -> Cloud {
+    fn new(member: Member, configured: Option<&Configured>, health: Option<Arc<Watched>>) -> Cloud {
         Cloud {
             domains: configured.map(|c| c.domains.clone()).unwrap_or_default(),
             provider: configured.map(|c| c.provider.clone()),
+            health: health.filter(|_| configured.is_some()),
             member,
             ours: OnceCell::new(),
             failures: AtomicU32::new(0),
@@ -141,6 +146,23 @@ impl Cloud {
         }
     }
 
+    /// False if it is known to take no blobs now; once in a while one caller is told otherwise, to find out.
+    #[must_use]
+    pub fn takes_writes(&self) -> bool {
+        self.health.as_ref().is_none_or(|health| health.allow(Operation::Put))
+    }
+
+    /// It left a call unanswered for longer than anybody wanted to wait.
+    pub fn note_late(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The time within which `share` of its last calls like this one ended; `None` if too little is known.
+    #[must_use]
+    pub fn expect(&self, operation: Operation, len: u64, share: f64) -> Option<Duration> {
+        self.health.as_ref()?.expect(operation, len, share)
+    }
+
     /// Calls that failed in a row.
     #[must_use]
     pub fn failing(&self) -> u32 {
@@ -159,7 +181,7 @@ impl Cloud {
         };
         ProviderError {
             provider: self.member.name.clone(),
-            operation: crate::provider::Operation::Get,
+            operation: Operation::Get,
             key: String::new(),
             class: Class::Config,
             attempts: 1,
@@ -178,11 +200,17 @@ pub struct Clouds {
 impl Clouds {
     /// Joins the members of the catalog with the providers of the configuration, by name.
     #[must_use]
-    pub fn new(version: u64, members: Vec<Member>, configured: &[Configured]) -> Clouds {
+    pub fn new(
+        version: u64,
+        members: Vec<Member>,
+        configured: &[Configured],
+        watched: &BTreeMap<String, Arc<Watched>>,
+    ) -> Clouds {
         let join = |member: Member| {
             let retired = matches!(member.state, MemberState::Lost | MemberState::Removed);
             let behind = configured.iter().find(|c| c.name == member.name && !retired);
-            (member.id, Arc::new(Cloud::new(member, behind)))
+            let health = watched.get(&member.name).cloned();
+            (member.id, Arc::new(Cloud::new(member, behind, health)))
         };
         Clouds {
             version,

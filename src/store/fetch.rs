@@ -13,6 +13,7 @@ use super::Store;
 use super::clouds::Cloud;
 use super::error::StoreError;
 use super::gather::{Action, Gather};
+use super::hedge::{self, Lateness};
 use super::send::{Progress, blob_key};
 use super::weave::header;
 use crate::catalog::record::{Extent, Fragment, FragmentState, OpenGeneration, Piece};
@@ -132,6 +133,9 @@ impl Store {
         let stripes = usize::try_from(window.end - window.start).expect("a window fits memory");
         let (mut gather, mut action) = Gather::new(extent.shape.k, stripes, wanted, &order);
         let (mut asked, mut arrived, mut notes) = (FuturesUnordered::new(), BTreeMap::new(), Notes::default());
+        let mut lateness = Lateness::default();
+        let len = extent.shape.frames(extent.header_len, window);
+        let len = len.end - len.start;
         loop {
             match action {
                 Action::Ask(ref indices) => {
@@ -140,6 +144,8 @@ impl Store {
                             .iter()
                             .find(|(f, _)| f.index == *index)
                             .expect("only candidates are asked");
+                        lateness.ask(*index, cloud, len);
+                        self.hedges.note(1);
                         asked.push(self.ask(
                             *fragment,
                             cloud.clone(),
@@ -156,35 +162,20 @@ impl Store {
                     return Err(short(source, good, &candidates, clouds.all().count(), notes));
                 }
             }
-            let (fragment, answer) = asked.next().await.expect("somebody was asked");
-            action = match answer {
-                Ok(found) => {
-                    if !found.sound {
-                        notes.changed.push(Fragment {
-                            state: FragmentState::Damaged,
-                            ..fragment
-                        });
-                    }
-                    let bad: Vec<usize> = (0..)
-                        .zip(&found.good)
-                        .filter(|(_, g)| g.is_none())
-                        .map(|(s, _)| s)
-                        .collect();
-                    let action = gather.arrived(fragment.index, &bad);
-                    arrived.insert(fragment.index, found);
-                    action
-                }
-                Err(error) => {
-                    if error.class == Class::Gone {
-                        notes.changed.push(Fragment {
-                            state: FragmentState::Missing,
-                            ..fragment
-                        });
-                    }
-                    notes.causes.push(error);
-                    gather.failed(fragment.index)
+            let answered = tokio::select! {
+                biased;
+                answered = asked.next() => Ok(answered.expect("somebody was asked")),
+                late = lateness.next() => Err(late),
+            };
+            let (fragment, answer) = match answered {
+                Ok(answered) => answered,
+                Err(late) => {
+                    action = self.hedges.around(late, &mut gather);
+                    continue;
                 }
             };
+            lateness.answered(fragment.index);
+            action = take(fragment, answer, &mut gather, &mut arrived, &mut notes);
         }
     }
 
@@ -201,7 +192,12 @@ impl Store {
             }
             candidates.push((*fragment, cloud.clone()));
         }
-        candidates.sort_by_key(|(f, cloud)| (f.state != FragmentState::Sound, cloud.failing() > 0, f.index));
+        let extent = &source.piece.extent;
+        let len = extent.shape.fragment_len(extent.header_len);
+        let slow = hedge::slow(candidates.iter().map(|(_, cloud)| cloud.as_ref()), len);
+        let mut ranked: Vec<_> = candidates.into_iter().zip(slow).collect();
+        ranked.sort_by_key(|((f, cloud), slow)| (f.state != FragmentState::Sound, cloud.failing() > 0, *slow, f.index));
+        let mut candidates: Vec<_> = ranked.into_iter().map(|(candidate, _)| candidate).collect();
         let mut seen = std::collections::BTreeSet::new();
         candidates.retain(|(fragment, _)| seen.insert(fragment.index));
         candidates
@@ -323,6 +319,35 @@ impl Store {
             arrived,
         })
     }
+}
+
+/// One answer: good frames are kept, what was amiss is noted.
+fn take(
+    fragment: Fragment,
+    answer: Result<Arrived, ProviderError>,
+    gather: &mut Gather,
+    arrived: &mut BTreeMap<u16, Arrived>,
+    notes: &mut Notes,
+) -> Action {
+    let (state, action) = match answer {
+        Ok(found) => {
+            let bad = (0..)
+                .zip(&found.good)
+                .filter(|(_, good)| good.is_none())
+                .map(|(stripe, _)| stripe);
+            let action = gather.arrived(fragment.index, &bad.collect::<Vec<usize>>());
+            let state = (!found.sound).then_some(FragmentState::Damaged);
+            arrived.insert(fragment.index, found);
+            (state, action)
+        }
+        Err(error) => {
+            let state = (error.class == Class::Gone).then_some(FragmentState::Missing);
+            notes.causes.push(error);
+            (state, gather.failed(fragment.index))
+        }
+    };
+    notes.changed.extend(state.map(|state| Fragment { state, ..fragment }));
+    action
 }
 
 /// The data chunks that a range needs in some stripe of its window.

@@ -31,6 +31,8 @@ pub enum Action {
 enum State {
     Unasked,
     Asked,
+    /// Asked, and not counted on any more; it may still arrive.
+    Late,
     Arrived,
     Failed,
 }
@@ -90,10 +92,14 @@ impl Gather {
         self.next()
     }
 
-    /// One that was asked is late: asks one that wasn't, if there is one. The late one may still arrive.
-    pub fn late(&mut self) -> Action {
-        let spare = self.unasked(1);
-        self.ask(&spare)
+    /// Fragment `index` is late: asks for what it takes to read without it, as far as there are others. It may still arrive.
+    pub fn late(&mut self, index: u16) -> Action {
+        for (candidate, state) in &mut self.candidates {
+            if *candidate == index && *state == State::Asked {
+                *state = State::Late;
+            }
+        }
+        self.next()
     }
 
     /// The indices with a good frame in this stripe of the window.
@@ -107,7 +113,7 @@ impl Gather {
         let at = self
             .candidates
             .iter()
-            .position(|(i, s)| *i == index && *s == State::Asked);
+            .position(|(i, s)| *i == index && matches!(s, State::Asked | State::Late));
         let at = at.expect("only what was asked for can answer");
         self.candidates[at].1 = state;
         at
@@ -137,7 +143,8 @@ impl Gather {
             return Action::Wait;
         }
         let more = self.unasked(lack - pending);
-        if more.is_empty() && pending == 0 {
+        let late = self.candidates.iter().any(|(_, state)| *state == State::Late);
+        if more.is_empty() && pending == 0 && !late {
             let counts = self.good.iter().map(|good| good.iter().filter(|g| **g).count());
             let good = u16::try_from(counts.min().unwrap_or(0)).unwrap_or(u16::MAX);
             return Action::Short { good };
@@ -146,7 +153,7 @@ impl Gather {
     }
 
     /// How many more good frames this stripe needs: none if its wanted chunks are here, else up to k. While wanted chunks
-    /// are still on their way the smaller of both needs counts.
+    /// are still on their way, and not late, the smaller of both needs counts.
     fn lack(&self, good: &[bool]) -> usize {
         let here = |chunk: &u16| self.candidates.iter().zip(good).any(|((i, _), g)| i == chunk && *g);
         if self.wanted.iter().all(here) {
@@ -275,5 +282,31 @@ mod tests {
             });
             prop_assert_eq!(decoded, readable);
         }
+    }
+
+    #[test]
+    fn a_late_chunk_is_read_around_with_as_many_others_as_that_takes() {
+        let (mut gather, asks) = Gather::new(4, 1, &[1], &[0, 1, 2, 3, 4, 5]);
+        assert_eq!(asks, ask(&[1]));
+        assert_eq!(gather.late(1), ask(&[0, 2, 3, 4]));
+        assert_eq!(gather.arrived(0, &[]), Action::Wait);
+        assert_eq!(
+            gather.clone().arrived(1, &[]),
+            Action::Decode,
+            "the late one was quicker after all"
+        );
+        for index in [2, 3] {
+            assert_eq!(gather.arrived(index, &[]), Action::Wait);
+        }
+        assert_eq!(gather.arrived(4, &[]), Action::Decode);
+    }
+
+    #[test]
+    fn with_nobody_left_to_ask_the_late_one_is_waited_for() {
+        let (mut gather, _) = Gather::new(2, 1, &[0, 1], &[0, 1]);
+        assert_eq!(gather.arrived(0, &[]), Action::Wait);
+        assert_eq!(gather.late(1), Action::Wait);
+        assert_eq!(gather.clone().failed(1), Action::Short { good: 1 });
+        assert_eq!(gather.arrived(1, &[]), Action::Decode);
     }
 }

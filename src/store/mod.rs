@@ -17,6 +17,7 @@ pub mod epoch;
 pub mod error;
 pub mod fetch;
 pub mod gather;
+pub mod hedge;
 pub mod manifest;
 pub mod name;
 pub mod put;
@@ -31,6 +32,7 @@ pub mod slab;
 pub mod sweep;
 pub mod weave;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,9 +43,11 @@ use crate::clock::Clock;
 use crate::cloud_set::policy::Policy;
 use crate::entropy::Entropy;
 use crate::fragment::secret::Keys;
+use crate::provider::health::Watched;
 use clouds::{Clouds, Configured};
 use epoch::Writer;
 pub use error::StoreError;
+use hedge::Budget;
 use settle::Settled;
 use slab::Pool;
 
@@ -99,6 +103,9 @@ pub struct Store {
     keys: Keys,
     catalog: Arc<dyn Catalog>,
     configured: Vec<Configured>,
+    /// Those providers by name, as they are watched.
+    watched: BTreeMap<String, Arc<Watched>>,
+    hedges: Budget,
     policies: Vec<Policy>,
     clouds: std::sync::RwLock<Clouds>,
     clock: Arc<dyn Clock>,
@@ -127,12 +134,15 @@ impl Store {
             settings,
         } = ground;
         let (version, members) = catalog.members().await?;
-        let clouds = Clouds::new(version, members, &providers);
+        let (providers, watched) = watch(providers, &clock);
+        let clouds = Clouds::new(version, members, &providers, &watched);
         let units = usize::try_from(settings.memory / MEMORY_UNIT).unwrap_or(usize::MAX);
         Ok(Arc::new(Store {
             memory: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
             clouds: std::sync::RwLock::new(clouds),
             configured: providers,
+            watched,
+            hedges: Budget::default(),
             policies,
             pool: Pool::default(),
             writer: OnceCell::new(),
@@ -158,6 +168,12 @@ impl Store {
     #[must_use]
     pub fn configured(&self) -> &[Configured] {
         &self.configured
+    }
+
+    /// How many fragments were asked for, and how many of them as spares for late ones.
+    #[must_use]
+    pub fn asked(&self) -> (u64, u64) {
+        self.hedges.spent()
     }
 
     /// The catalog.
@@ -232,4 +248,19 @@ impl Store {
         let grace = i64::try_from(self.settings.grace.as_nanos()).unwrap_or(i64::MAX);
         self.clock.now().saturating_add(grace)
     }
+}
+
+/// The same providers, with their calls watched.
+fn watch(providers: Vec<Configured>, clock: &Arc<dyn Clock>) -> (Vec<Configured>, BTreeMap<String, Arc<Watched>>) {
+    let mut all = BTreeMap::new();
+    let mut watch_one = |configured: Configured| {
+        let watched = Arc::new(Watched::new(configured.provider, clock.clone()));
+        all.insert(configured.name.clone(), watched.clone());
+        Configured {
+            provider: watched,
+            ..configured
+        }
+    };
+    let providers = providers.into_iter().map(&mut watch_one).collect();
+    (providers, all)
 }

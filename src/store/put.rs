@@ -14,6 +14,7 @@ use super::manifest::{Listed, manifest_payloads};
 use super::name;
 use super::send::{Progress, Rule, Sent, departing};
 use super::weave::{WeaveError, weave};
+use crate::catalog::CatalogError;
 use crate::catalog::record::{Commit, Committed, Condition, Extent, Fragment, FragmentState, Intent, Place, Version};
 use crate::cipher::SEAL_LEN;
 use crate::cloud_set::policy::Policy;
@@ -314,22 +315,17 @@ impl Writing {
         let store = &self.store;
         let extent = self.extent(&draft, kind);
         let seats = store.seats(&self.put.policy, extent.id)?;
-        let copies: Vec<u64> = seats.iter().map(|_| store.entropy.number()).collect();
-        let intent = self.intent(extent.clone(), &seats, &copies);
-        let (keys, code, pool, numbers) = (
-            store.keys.clone(),
-            self.code.clone(),
-            store.pool.clone(),
-            copies.clone(),
-        );
+        let copies: Vec<u64> = seats.chosen.iter().map(|_| store.entropy.number()).collect();
+        let intent = self.intent(extent.clone(), &seats.chosen, &copies);
+        let (keys, code, pool, numbers) = (store.keys.clone(), self.code.clone(), store.pool.clone(), copies);
         let work = spawn_blocking(move || weave(&keys, &code, &pool, draft, extent, &owner, &numbers));
-        let (woven, noted) = tokio::join!(work, store.catalog.intend(intent));
+        let (woven, noted) = tokio::join!(work, store.catalog.intend(intent.clone()));
         noted?;
         let woven = woven
             .expect("coding does not panic")
             .map_err(|error| self.miscoded(error))?;
         let sent = store
-            .send(woven, &seats, &copies, &Rule::of(&self.put.policy), &self.progress)
+            .send(woven, seats, intent, &Rule::of(&self.put.policy), &self.progress)
             .await;
         drop(permit);
         Ok(sent)
@@ -452,6 +448,9 @@ impl Writing {
             Committed::Lost(extent) => return Err(self.inconsistent(format!("extent {extent} is not held any more"))),
             Committed::Closed => return Err(self.inconsistent("its generation was closed meanwhile".to_owned())),
         };
+        for fragment in all().flat_map(|sent| &sent.replaced) {
+            self.forget_other_copies(*fragment).await?;
+        }
         let clouds = self.store.clouds();
         let sound = fragments.iter().filter(|f| f.state == FragmentState::Sound);
         let mut providers: Vec<String> = sound
@@ -471,6 +470,15 @@ impl Writing {
             providers,
             causes,
         })
+    }
+
+    /// A spare holds this fragment: what its first seat may hold goes after the grace.
+    async fn forget_other_copies(&self, fragment: Fragment) -> Result<(), StoreError> {
+        match self.store.catalog.finish_move(fragment, self.store.doom_at()).await {
+            // Overtaken at once: all copies go.
+            Err(CatalogError::Retired(_)) => Ok(()),
+            other => Ok(other?),
+        }
     }
 
     fn inconsistent(&self, what: String) -> StoreError {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::Store;
@@ -13,9 +15,10 @@ use super::clouds::Cloud;
 use super::error::StoreError;
 use super::scatter::{Action, Event, Scatter, Seat};
 use super::weave::{Woven, header};
-use crate::catalog::record::{Extent, Fragment, FragmentState, MemberState};
+use crate::catalog::record::{Extent, Fragment, FragmentState, Intent, MemberState};
 use crate::cloud_set::domain::DomainKind;
 use crate::cloud_set::policy::Policy;
+use crate::fragment::header::Header;
 use crate::fragment::id::ExtentId;
 use crate::fragment::secret::Keys;
 use crate::placement::{acknowledged, choose};
@@ -28,6 +31,8 @@ pub struct Sent {
     pub extent: Extent,
     /// Its fragments, as far as known.
     pub fragments: Vec<Fragment>,
+    /// Those among them that a spare took over: other copies of their index may be there too.
+    pub replaced: Vec<Fragment>,
     /// The acknowledgement rule holds.
     pub acknowledged: bool,
     /// What the providers that failed said.
@@ -86,80 +91,243 @@ pub fn blob_key(keys: &Keys, extent: &Extent, index: u16, copy: u64) -> String {
 }
 
 impl Store {
-    /// Seats for the n fragments of a new extent, by the policy's placement.
-    pub(crate) fn seats(&self, policy: &Policy, extent: ExtentId) -> Result<Vec<Arc<Cloud>>, StoreError> {
+    /// Seats for the n fragments of a new extent, by the policy's placement. Providers that are known to be down take none if others can.
+    pub(crate) fn seats(&self, policy: &Policy, extent: ExtentId) -> Result<Seating, StoreError> {
         let clouds = self.clouds();
-        let candidates = clouds.candidates(policy.providers.as_deref());
+        let mut candidates = clouds.candidates(policy.providers.as_deref());
+        for candidate in &mut candidates {
+            candidate.writable &= clouds.get(candidate.id).is_some_and(|cloud| cloud.takes_writes());
+        }
         let seats =
             choose(extent, policy.n(), &policy.spread, &candidates).map_err(|source| StoreError::Placement {
                 policy: policy.name.clone(),
                 source,
             })?;
-        seats
-            .chosen
-            .iter()
-            .map(|at| clouds.require(candidates[*at].id).cloned())
-            .collect()
+        let clouds_of = |places: &[usize]| -> Result<Vec<Arc<Cloud>>, StoreError> {
+            let cloud = |at: &usize| clouds.require(candidates[*at].id).cloned();
+            places.iter().map(cloud).collect()
+        };
+        Ok(Seating {
+            chosen: clouds_of(&seats.chosen)?,
+            spares: clouds_of(&seats.spares)?,
+        })
     }
 
-    /// Sends all fragments at once and waits: for all final answers while the rule does not hold, for stragglers a while once it does.
+    /// Sends all fragments at once and waits: for all final answers while the rule does not hold, for stragglers a while once it does. A seat
+    /// that fails is taken over by a spare, noted under `intent` before its fragment leaves.
     pub(crate) async fn send(
         &self,
         woven: Woven,
-        seats: &[Arc<Cloud>],
-        copies: &[u64],
+        seating: Seating,
+        intent: Intent,
         rule: &Rule,
         progress: &Arc<dyn Progress>,
     ) -> Sent {
         let Woven { extent, fragments } = woven;
-        let mut answers: FuturesUnordered<_> = fragments
-            .into_iter()
-            .enumerate()
-            .map(|(index, body)| {
-                let number = u16::try_from(index).expect("n is at most 256");
-                let key = blob_key(&self.keys, &extent, number, copies[index]);
-                let (cloud, keys, progress) = (seats[index].clone(), self.keys.clone(), progress.clone());
-                let call = tokio::spawn(async move { deliver(&cloud, &keys, &key, body, progress.as_ref()).await });
-                async move { (index, call.await) }
-            })
-            .collect();
-        let mut scatter = Scatter::new(seats.len());
-        let mut causes = Vec::new();
+        let copies = intent.fragments.iter().map(|fragment| fragment.copy).collect();
+        let mut flight = Flight::new(self, extent, fragments, seating, copies, progress);
+        let mut scatter = Scatter::new(flight.seats.len());
         let mut deadline = Instant::now() + self.settings.patience;
         loop {
             let event = tokio::select! {
                 biased;
-                answer = answers.next() => match answer {
+                answer = flight.answers.next() => match answer {
                     None => Event::Deadline,
-                    Some((seat, answer)) => event(seat, answer, &seats[seat], &mut causes),
+                    Some((seat, answer)) => match flight.take(seat, answer, &intent).await {
+                        Some(event) => event,
+                        None => continue,
+                    },
                 },
                 () = sleep_until(deadline) => Event::Deadline,
             };
-            match scatter.on(event, |now| rule.holds(now, seats)) {
+            match scatter.on(event, |now| rule.holds(now, &flight.seats)) {
                 Action::Wait => {}
-                Action::Acknowledge => deadline = deadline.min(Instant::now() + self.settings.stragglers),
+                Action::Acknowledge => {
+                    deadline = deadline.min(Instant::now() + self.straggling(&scatter, &flight.seats));
+                }
                 Action::End => break,
             }
         }
-        let fragments = scatter.seats().iter().enumerate().map(|(index, seat)| Fragment {
-            extent: extent.id,
-            index: u16::try_from(index).expect("n is at most 256"),
-            copy: copies[index],
-            provider: seats[index].member.id,
+        flight.end(&scatter)
+    }
+
+    /// How long an extent that is safe waits for the rest: not long for providers that have kept others waiting before.
+    fn straggling(&self, scatter: &Scatter, seats: &[Arc<Cloud>]) -> Duration {
+        let out = scatter
+            .seats()
+            .iter()
+            .zip(seats)
+            .filter(|(seat, _)| **seat == Seat::Uncertain);
+        let hopeful = out.filter(|(_, cloud)| cloud.failing() == 0).count();
+        if hopeful > 0 {
+            self.settings.stragglers
+        } else {
+            self.settings.stragglers.min(FORLORN)
+        }
+    }
+}
+
+/// How long a put that is safe waits for providers all of which failed their last calls.
+const FORLORN: Duration = Duration::from_secs(1);
+
+/// Who is to hold the fragments of a new extent, and who stands by.
+#[derive(Clone, Debug)]
+pub(crate) struct Seating {
+    /// Fragment i goes to provider i.
+    pub(crate) chosen: Vec<Arc<Cloud>>,
+    /// For seats that fail, the first first.
+    pub(crate) spares: Vec<Arc<Cloud>>,
+}
+
+type Answer = (usize, Result<Result<(), ProviderError>, tokio::task::JoinError>);
+
+/// The fragments of one extent while they are on their way.
+struct Flight<'a> {
+    store: &'a Store,
+    extent: Extent,
+    bodies: Vec<Bytes>,
+    seats: Vec<Arc<Cloud>>,
+    spares: std::vec::IntoIter<Arc<Cloud>>,
+    copies: Vec<u64>,
+    replaced: Vec<usize>,
+    progress: &'a Arc<dyn Progress>,
+    answers: FuturesUnordered<BoxFuture<'static, Answer>>,
+    causes: Vec<ProviderError>,
+}
+
+impl<'a> Flight<'a> {
+    fn new(
+        store: &'a Store,
+        extent: Extent,
+        bodies: Vec<Bytes>,
+        seating: Seating,
+        copies: Vec<u64>,
+        progress: &'a Arc<dyn Progress>,
+    ) -> Flight<'a> {
+        let mut flight = Flight {
+            store,
+            extent,
+            bodies,
+            seats: seating.chosen,
+            spares: seating.spares.into_iter(),
+            copies,
+            replaced: Vec::new(),
+            progress,
+            answers: FuturesUnordered::new(),
+            causes: Vec::new(),
+        };
+        (0..flight.seats.len()).for_each(|seat| flight.depart(seat));
+        flight
+    }
+
+    /// The fragment of a seat leaves, in a task that ends whoever waits for it.
+    fn depart(&mut self, seat: usize) {
+        let key = blob_key(&self.store.keys, &self.extent, number(seat), self.copies[seat]);
+        let (cloud, keys, body) = (
+            self.seats[seat].clone(),
+            self.store.keys.clone(),
+            self.bodies[seat].clone(),
+        );
+        let progress = self.progress.clone();
+        let call = tokio::spawn(async move { deliver(&cloud, &keys, &key, body, progress.as_ref()).await });
+        self.answers.push(async move { (seat, call.await) }.boxed());
+    }
+
+    /// One answer; `None` if a spare takes over the seat.
+    async fn take(
+        &mut self,
+        seat: usize,
+        answer: Result<Result<(), ProviderError>, tokio::task::JoinError>,
+        intent: &Intent,
+    ) -> Option<Event> {
+        let event = event(seat, answer, &self.seats[seat], &mut self.causes);
+        if matches!(event, Event::Confirmed(_)) || !self.replace(seat, intent).await {
+            return Some(event);
+        }
+        None
+    }
+
+    /// Hands the seat to the next spare: its row first, then its fragment.
+    async fn replace(&mut self, seat: usize, intent: &Intent) -> bool {
+        let Some(spare) = self.spares.next() else { return false };
+        let copy = self.store.entropy.number();
+        let intent = Intent {
+            fragments: vec![Fragment {
+                extent: self.extent.id,
+                index: number(seat),
+                copy,
+                provider: spare.member.id,
+                state: FragmentState::Sent,
+            }],
+            ..intent.clone()
+        };
+        let Some(body) = self.with_copy(seat, copy) else {
+            return false;
+        };
+        if let Err(error) = self.store.catalog.intend(intent).await {
+            tracing::warn!("a spare could not be noted: {error}");
+            return false;
+        }
+        tracing::info!(
+            "{} takes over a fragment from {}",
+            spare.member.name,
+            self.seats[seat].member.name
+        );
+        self.seats[seat] = spare;
+        self.copies[seat] = copy;
+        self.bodies[seat] = body;
+        self.replaced.push(seat);
+        self.depart(seat);
+        true
+    }
+
+    /// The seat's fragment under another copy number.
+    fn with_copy(&self, seat: usize, copy: u64) -> Option<Bytes> {
+        let old = &self.bodies[seat];
+        let (_, owner) = Header::decode(old, &self.store.keys).ok()?;
+        let first = header(&self.extent, number(seat), copy)
+            .encode(&self.store.keys, &owner)
+            .ok()?;
+        let mut body = Vec::with_capacity(old.len());
+        body.extend_from_slice(&first);
+        body.extend_from_slice(old.get(first.len()..)?);
+        Some(body.into())
+    }
+
+    fn end(self, scatter: &Scatter) -> Sent {
+        let fragment = |(index, seat): (usize, &Seat)| Fragment {
+            extent: self.extent.id,
+            index: number(index),
+            copy: self.copies[index],
+            provider: self.seats[index].member.id,
             state: match seat {
                 Seat::Confirmed => FragmentState::Sound,
                 Seat::Failed => FragmentState::Missing,
                 Seat::Uncertain => FragmentState::Sent,
             },
-        });
-        let fragments = fragments.collect();
+        };
+        let fragments: Vec<Fragment> = scatter.seats().iter().enumerate().map(fragment).collect();
+        let unanswered = self
+            .seats
+            .iter()
+            .zip(scatter.seats())
+            .filter(|(_, seat)| **seat == Seat::Uncertain);
+        unanswered.for_each(|(cloud, _)| cloud.note_late());
+        let replaced = self.replaced.iter().map(|seat| fragments[*seat]);
         Sent {
+            replaced: replaced
+                .filter(|fragment| fragment.state == FragmentState::Sound)
+                .collect(),
             fragments,
             acknowledged: scatter.acknowledged(),
-            extent,
-            causes,
+            extent: self.extent,
+            causes: self.causes,
         }
     }
+}
+
+fn number(index: usize) -> u16 {
+    u16::try_from(index).expect("n is at most 256")
 }
 
 /// The acknowledgement rule of one extent.

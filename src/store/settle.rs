@@ -195,12 +195,11 @@ impl Store {
         survey: &mut Survey,
         progress: &Arc<dyn Progress>,
     ) -> Result<bool, StoreError> {
-        let missing: Vec<u16> = survey
-            .fragments
-            .iter()
-            .filter(|f| f.state != FragmentState::Sound)
-            .map(|f| f.index)
-            .collect();
+        let sound = |index: &u16| {
+            let copies = survey.fragments.iter().filter(|f| f.index == *index);
+            copies.into_iter().any(|f| f.state == FragmentState::Sound)
+        };
+        let missing: Vec<u16> = (0..survey.extent.shape.n).filter(|index| !sound(index)).collect();
         let rule = self.rule_of(open, &survey.extent);
         let clouds = self.clouds();
         let holds = |fragments: &[Fragment]| {
@@ -216,7 +215,6 @@ impl Store {
             let rebuilt = self.rebuild(&source, &missing, progress).await?;
             for (fragment, _) in rebuilt.fragments {
                 survey.rebuilt.push(fragment);
-                survey.fragments.retain(|f| f.index != fragment.index);
                 survey.fragments.push(fragment);
             }
         }
