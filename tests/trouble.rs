@@ -1,7 +1,5 @@
 //! What writing and reading promise while providers fail, hang or slow down.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 mod support;
 
 use std::time::Duration;
@@ -22,7 +20,11 @@ async fn a_spare_takes_over_the_seat_of_a_provider_that_fails_while_a_put_runs()
         let stored = put(&store, "a", &policy(4, 2), &data).await.unwrap();
         assert_eq!(stored.survives(), 2, "{class:?}: all n fragments are confirmed");
         for piece in store.catalog().extents("a").await.unwrap() {
-            let sound: Vec<_> = piece.fragments.iter().filter(|f| f.state == FragmentState::Sound).collect();
+            let sound: Vec<_> = piece
+                .fragments
+                .iter()
+                .filter(|f| f.state == FragmentState::Sound)
+                .collect();
             assert_eq!((piece.fragments.len(), sound.len()), (6, 6), "no copy is left in doubt");
         }
         assert_eq!(get(&store, "a").await.unwrap(), data);
@@ -51,7 +53,10 @@ async fn a_provider_that_hangs_keeps_no_read_waiting() {
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     assert_eq!(range(&store, "a", Some(10..20)).await.unwrap(), data[10..20]);
     let (asked, spare) = store.asked();
-    assert!(0 < spare && spare <= 8 + 6 + asked / 50, "{spare} spare requests of {asked}");
+    assert!(
+        0 < spare && spare <= 8 + 6 + asked / 50,
+        "{spare} spare requests of {asked}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -83,8 +83,8 @@ pub async fn balance(
     scope: &Scope,
     dry_run: bool,
     progress: &Arc<dyn Progress>,
-    stop: &dyn Fn() -> bool,
-    tell: &mut dyn FnMut(Event<'_>),
+    stop: &(dyn Fn() -> bool + Sync),
+    tell: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<Balanced, StoreError> {
     if !dry_run {
         store.begin_writing().await?;
@@ -116,9 +116,9 @@ async fn leftovers(
     provider: &str,
     dry_run: bool,
     progress: &Arc<dyn Progress>,
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
     balanced: &mut Balanced,
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<(), StoreError> {
     let clouds = store.clouds();
     let member = clouds.named(provider).ok_or_else(|| StoreError::NoMember {
@@ -164,7 +164,11 @@ fn plan(
     let clouds = store.clouds();
     let policy_of = store.policy(policy);
     let mut candidates = clouds.candidates(policy_of.and_then(|policy| policy.providers.as_deref()));
-    candidates.retain(|candidate| !is_draining(clouds.get(candidate.id)));
+    let leaving = |cloud: Option<&Arc<Cloud>>| match scope {
+        Scope::From(name) => is_draining(cloud) || cloud.is_some_and(|cloud| cloud.member.name == *name),
+        Scope::Everything => is_draining(cloud),
+    };
+    candidates.retain(|candidate| !leaving(clouds.get(candidate.id)));
     let mut steps = Vec::new();
     for (ordinal, piece) in pieces.into_iter().enumerate() {
         let source = Source::new(name, policy, ordinal, piece);
@@ -241,7 +245,7 @@ async fn carry_out(
     dry_run: bool,
     progress: &Arc<dyn Progress>,
     balanced: &mut Balanced,
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut (dyn FnMut(Event<'_>) + Send),
 ) -> Result<(), StoreError> {
     if dry_run {
         for step in &plan {

@@ -1,10 +1,14 @@
 //! The command line as it is typed, turned into values once.
 
+mod care;
+
 use std::path::PathBuf;
 
 use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub(crate) use care::{ProviderDrain, ProviderUndrain, Rebalance, Recover, Repair};
 
 use crate::cloud_set::price::Money;
 use crate::cloud_set::quantity::Size;
@@ -114,6 +118,8 @@ pub(crate) enum Verb {
     Status(Status),
     /// Rebuild fragments that are missing or damaged
     Repair(Repair),
+    /// Move fragments to where they belong, after providers came or went
+    Rebalance(Rebalance),
     /// Rebuild the catalog from the providers alone
     Recover(Recover),
     /// Add, list, test and remove providers
@@ -296,32 +302,6 @@ pub(crate) struct Status {
     pub(crate) skip: Vec<String>,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "\
-For when the state folder is lost or old: the configuration and the key are enough. It adds what is
-missing, deletes nothing, and may be run again when more providers answer.")]
-pub(crate) struct Recover {
-    /// Say what would be found, and change nothing
-    #[arg(short = 'n', long)]
-    pub(crate) dry_run: bool,
-    /// Go on although so few providers answer that newer versions could be hidden
-    #[arg(long)]
-    pub(crate) accept_risk: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Repair {
-    /// Say what would be rebuilt, and change nothing
-    #[arg(short = 'n', long)]
-    pub(crate) dry_run: bool,
-    /// Only this object; more than once for several
-    #[arg(long, value_name = "NAME")]
-    pub(crate) only: Vec<String>,
-    /// Read every byte of each fragment, instead of asking for its length
-    #[arg(long)]
-    pub(crate) deep: bool,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Provider {
     /// Add a provider to the configuration and test it
@@ -332,6 +312,10 @@ pub(crate) enum Provider {
     Test(ProviderTest),
     /// List the services that this raic speaks to, or the options of one
     Schemes(ProviderSchemes),
+    /// Move all that a provider holds to the others
+    Drain(ProviderDrain),
+    /// Let a provider take fragments again
+    Undrain(ProviderUndrain),
     /// Take a provider out of the cloud set
     Remove(ProviderRemove),
 }

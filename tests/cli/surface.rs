@@ -53,7 +53,7 @@ fn the_first_page_fits_a_screen_and_every_verb_has_a_page() {
 fn misspelt_words_are_answered_with_the_right_one() {
     let home = Home::new();
     for (line, right) in [
-        (&["frobnicate"][..], "init demo put get"),
+        (&["qqq"][..], "init demo put get"),
         (&["statsu"], "status"),
         (&["pu", "x"], "put"),
         (&["put", "x", "--progres", "off"], "--progress"),
@@ -64,9 +64,6 @@ fn misspelt_words_are_answered_with_the_right_one() {
         assert!(run.err.contains(right), "{line:?}: {}", run.err);
         assert!(run.err.starts_with("error[E0001]: "), "{}", run.err);
         assert!(run.err.lines().count() <= 8, "{}", run.err);
-    }
-    for later in ["scrub", "doctor", "rebalance", "recover", "bench", "plan", "serve"] {
-        home.raic(&[later]).ends(2);
     }
 }
 

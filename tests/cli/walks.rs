@@ -228,3 +228,43 @@ fn the_key_goes_to_paper_and_comes_back() {
     assert_eq!(home.raic(&["cat", "x"]).ends(0).raw, b"precious");
     home.raic_fed(&["key", "import"], sheet.as_bytes()).ends(2);
 }
+
+#[test]
+fn a_provider_is_drained_and_taken_out_and_nothing_is_lost() {
+    let home = Home::begun();
+    let root = format!("root={}", home.path("seventh").display());
+    home.raic(&["provider", "add", "seventh", "fs", &root, "--operator", "other"])
+        .ends(0);
+    home.file("file", &ramp(300_000));
+    home.raic(&["put", "file"]).ends(0);
+    let run = home.raic(&["rebalance"]).ends(0);
+    assert!(run.out.contains("0 fragments to move"), "{}", run.out);
+    let run = home.raic(&["provider", "drain", "disk3", "-n", "--json"]).ends(0);
+    assert_eq!(run.json_lines().last().unwrap()["dry_run"], true);
+    let run = home.raic(&["provider", "drain", "disk3"]).ends(0);
+    assert!(run.out.contains("raic provider remove disk3"), "{}", run.out);
+    home.raic(&["provider", "remove", "disk3"]).ends(0);
+    assert_eq!(home.raic(&["cat", "file"]).ends(0).raw, ramp(300_000));
+    let run = home.raic(&["provider", "drain", "disk1"]).ends(4);
+    assert!(run.err.contains("no other place: add a provider"), "{}", run.err);
+    home.raic(&["provider", "undrain", "disk1"]).ends(0);
+    home.raic(&["status"]).ends(0);
+}
+
+#[test]
+fn a_lost_state_folder_is_rebuilt_from_the_providers() {
+    let home = Home::begun();
+    home.file("file", &ramp(300_000));
+    home.raic(&["put", "file"]).ends(0);
+    home.file("gone", &ramp(10));
+    home.raic(&["put", "gone"]).ends(0);
+    home.raic(&["rm", "-y", "gone"]).ends(0);
+    std::fs::remove_dir_all(home.path(".local/state")).unwrap();
+    let run = home.raic(&["recover", "-n"]).ends(0);
+    assert!(run.out.starts_with("found"), "{}", run.out);
+    let run = home.raic(&["recover"]).ends(0);
+    assert!(run.out.contains("1 object, "), "{}", run.out);
+    assert!(run.out.contains("1 removal"), "{}", run.out);
+    assert_eq!(home.raic(&["cat", "file"]).ends(0).raw, ramp(300_000));
+    home.raic(&["cat", "gone"]).ends(6);
+}

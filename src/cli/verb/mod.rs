@@ -2,6 +2,7 @@
 
 mod ask;
 pub(crate) mod bench;
+pub(crate) mod balance;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod get;
@@ -37,6 +38,7 @@ macro_rules! documents {
     ($each:ident) => {
         $each!(
             $crate::cli::verb::bench::BenchSheet,
+            $crate::cli::verb::balance::Carried,
             $crate::cli::verb::config::Checked,
             $crate::cli::verb::config::Paths,
             $crate::cli::verb::config::Values,
@@ -82,6 +84,7 @@ pub(crate) async fn run(verb: Verb, context: &Arc<Context>) -> Result<Exit, Fail
         Verb::Bench(noun) => bench::run(&noun, context).await,
         Verb::Plan(args) => plan::run(&args, context),
         Verb::Prices(args) => prices::run(&args, context),
+        Verb::Rebalance(args) => balance::rebalance(&args, context).await,
         Verb::Recover(args) => recover::run(&args, context).await,
         Verb::Provider(noun) => provider::run(&noun, context).await,
         Verb::Config(noun) => config::run(&noun, context),

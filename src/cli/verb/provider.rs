@@ -1,7 +1,7 @@
 //! `raic provider`: the clouds of the set.
 
 pub(crate) mod change;
-mod edit;
+pub(super) mod edit;
 pub(crate) mod trial;
 
 use std::sync::Arc;
@@ -77,6 +77,8 @@ pub(crate) async fn run(noun: &Provider, context: &Arc<Context>) -> Result<Exit,
         Provider::List => list(context).await,
         Provider::Test(args) => trial::run(args, context).await,
         Provider::Schemes(args) => list_schemes(args, context),
+        Provider::Drain(args) => super::balance::drain(args, context).await,
+        Provider::Undrain(args) => super::balance::undrain(args, context),
         Provider::Remove(args) => change::remove(args, context).await,
     }
 }

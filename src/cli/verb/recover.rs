@@ -109,7 +109,7 @@ fn tell(args: &args::Recover, recovered: &Recovered, context: &Context) -> Resul
     let out = &context.out;
     let verb = if args.dry_run { "found    " } else { "recovered" };
     out.said(&format!(
-        "{verb}  {} {}, {}, from {}",
+        "{verb}  {}, {}, {}, from {}",
         count(recovered.objects, "object", "objects"),
         size(recovered.bytes),
         count(recovered.removals, "removal", "removals"),

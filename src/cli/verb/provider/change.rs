@@ -189,9 +189,7 @@ fn still_holds(name: &str, held: &Usage) -> Failure {
         format!("provider `{name}` still holds {fragments} ({})", size(held.bytes)),
     )
     .note("if it is gone for good: add another in its place, then  raic provider remove --lost  and  raic repair")
-    .note(format!(
-        "to keep it and send nothing new there: `state: readonly` below `{name}` in the configuration"
-    ))
+    .note(format!("to move them to the others first: raic provider drain {name}"))
     .note("nothing was changed")
 }
 

@@ -8,15 +8,15 @@ use super::super::super::args::ProviderAdd;
 use super::super::super::error::{Failure, reason};
 use super::super::super::exit::Exit;
 use super::super::super::ground::with_services;
-use crate::cloud_set::{OptionValue, Reference};
+use crate::cloud_set::{OptionValue, ProfileState, Reference};
 use crate::config::{
     Config, ConfigErrors, Environment, NewProvider, add_provider, is_local_path, is_secret, locate, remove_provider,
-    save,
+    save, set_provider_state,
 };
 
 /// A changed text that holds, not yet saved.
 #[derive(Debug)]
-pub(super) struct Edit {
+pub(in crate::cli::verb) struct Edit {
     /// The file.
     pub(super) path: PathBuf,
     text: String,
@@ -26,7 +26,7 @@ pub(super) struct Edit {
 
 impl Edit {
     /// Puts the new text in the place of the old.
-    pub(super) fn save(&self, env: &Environment) -> Result<(), Failure> {
+    pub(in crate::cli::verb) fn save(&self, env: &Environment) -> Result<(), Failure> {
         Ok(save(&self.path, &self.text, env)?)
     }
 }
@@ -45,6 +45,14 @@ pub(super) fn removed(name: &str, context: &Context) -> Result<Edit, Failure> {
     let (path, text) = read(context)?;
     let text = remove_provider(&text, name)?;
     let config = check(&path, &text, context).map_err(|errors| needed(name, &errors))?;
+    Ok(Edit { path, text, config })
+}
+
+/// Another use of a provider.
+pub(in crate::cli::verb) fn used_as(name: &str, state: ProfileState, context: &Context) -> Result<Edit, Failure> {
+    let (path, text) = read(context)?;
+    let text = set_provider_state(&text, name, state)?;
+    let config = check(&path, &text, context)?;
     Ok(Edit { path, text, config })
 }
 
