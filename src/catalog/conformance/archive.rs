@@ -6,8 +6,10 @@ use proptest::test_runner::TestCaseError;
 
 use super::*;
 use crate::catalog::archive::{Archive, ArchiveError, MOST_KEPT};
+use crate::catalog::change::Change;
 use crate::catalog::checkpoint::{self, CheckpointError, Reader, Record};
-use crate::catalog::journal::{Position, Segment};
+use crate::catalog::journal::{self, Position, Segment};
+use crate::catalog::wire;
 use crate::fragment::id::SetId;
 
 fn records_of(catalog: &dyn Archive) -> (Position, Vec<Record>) {
@@ -233,4 +235,59 @@ fn changes_that_are_taken_away_are_kept_no_longer_and_those_that_nobody_takes_aw
         let at = catalog.keep_changes().await.unwrap();
         assert_eq!(after(at.number).await, Some(0));
     });
+}
+
+/// Changes and records of many kinds, each as its bytes.
+fn facts(seeds: &[Seed]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let catalog = SqliteCatalog::inline(SET).unwrap();
+    block_on(catalog.keep_changes()).unwrap();
+    go_on(&[&catalog], &mut World::default(), seeds).unwrap();
+    let segment = block_on(catalog.changes(0, usize::MAX)).unwrap().unwrap();
+    let changes = segment.changes().map(|(_, change)| journal::encode(&change.unwrap()));
+    let records = records_of(&catalog).1;
+    (changes.collect(), records.iter().map(wire::bytes_of).collect())
+}
+
+/// What stands for itself: bytes that are read are those that would be written.
+fn stands_for_itself<T: wire::Wire>(bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Some(read) = wire::get_all::<T>(bytes) {
+        prop_assert_eq!(wire::bytes_of(&read), bytes);
+    }
+    Ok(())
+}
+
+#[test]
+fn strange_bytes_are_read_to_the_letter_or_refused() {
+    let mut runner = TestRunner::deterministic();
+    let seeds = seeds(200..201).new_tree(&mut runner).unwrap().current();
+    let (changes, records) = facts(&seeds);
+    for bytes in &changes {
+        assert!(wire::get_all::<Change>(bytes).is_some());
+    }
+    for bytes in &records {
+        assert!(wire::get_all::<Record>(bytes).is_some());
+    }
+    let config = Config {
+        cases: 2_000,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let strategy = (any::<u16>(), any::<u16>(), any::<u8>(), 0..3_u8, 0..9_usize);
+    let outcome = TestRunner::new(config).run(&strategy, |(which, at, byte, how, count)| {
+        for facts in [&changes, &records] {
+            let mut bytes = facts[usize::from(which) % facts.len()].clone();
+            let at = usize::from(at) % bytes.len();
+            match how {
+                0 => bytes[at] = byte,
+                1 => bytes.truncate(at),
+                _ => drop(bytes.splice(at..at, vec![byte; count])),
+            }
+            stands_for_itself::<Change>(&bytes)?;
+            stands_for_itself::<Record>(&bytes)?;
+        }
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
 }
