@@ -349,6 +349,11 @@ const CODES: &[(&str, &str, &str)] = &[
         "It answers no call; raic provider test NAME tells more.",
     ),
     (
+        "E0805",
+        "a simulation came to an end",
+        "The store failed over simulated providers: please report it with the seed.",
+    ),
+    (
         "E0901",
         "a fault of ours",
         "Please report it. What was stored before is not touched.",

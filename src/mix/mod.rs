@@ -8,11 +8,15 @@
 
 pub mod cost;
 pub mod demand;
+pub mod law;
 pub mod measure;
 pub mod model;
 pub mod outage;
 pub mod plan;
+pub mod report;
+pub mod sim;
 pub mod simulate;
+pub mod trial;
 
 pub use cost::{MixCost, Reads, SeatCost, price_mix};
 pub use demand::{Care, Demand, Objects, Scheme, Workload};

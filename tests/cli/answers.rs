@@ -103,6 +103,21 @@ fn every_answer_in_json_is_what_its_schema_says() {
             .len(),
         2
     );
+    let sim = [
+        "bench",
+        "sim",
+        "--objects",
+        "10",
+        "--size",
+        "64KiB",
+        "--out",
+        "sim",
+        "--json",
+    ];
+    assert_eq!(
+        document(&home.raic(&sim).ends(0), "raic.bench.sim/1")["simulated"],
+        true
+    );
     let plan = home.raic(&["plan", "--data", "1TB", "--most", "4", "--json"]).ends(0);
     assert!(document(&plan, "raic.plan/1")["mixes"][0]["cost"].as_f64().unwrap() > 0.0);
     let added = document(

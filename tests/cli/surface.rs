@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::home::{Home, ramp};
 
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 24] = [
     "init",
     "demo",
     "put",
@@ -20,6 +20,7 @@ const VERBS: [&str; 23] = [
     "repair",
     "bench",
     "bench providers",
+    "bench sim",
     "plan",
     "prices",
     "provider",

@@ -83,6 +83,7 @@ struct Quantiles {
 pub(crate) async fn run(noun: &args::Bench, context: &Context) -> Result<Exit, Failure> {
     match noun {
         args::Bench::Providers(args) => providers(args, context).await,
+        args::Bench::Sim(args) => super::sim::run(args, context).await,
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod recover;
 pub(crate) mod repair;
 pub(crate) mod rm;
 pub(crate) mod shell;
+pub(crate) mod sim;
 pub(crate) mod span;
 pub(crate) mod stat;
 pub(crate) mod status;
@@ -59,6 +60,7 @@ macro_rules! documents {
             $crate::cli::verb::repair::Mended,
             $crate::cli::verb::rm::Removal,
             $crate::cli::verb::shell::Build,
+            $crate::cli::verb::sim::SimSheet,
             $crate::cli::verb::stat::Sheet,
             $crate::cli::verb::status::Health,
         )
