@@ -12,7 +12,7 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 64.0;
 const BOTTOM: f64 = 40.0;
-const TOP: f64 = 14.0;
+const TOP: f64 = 28.0;
 const RIGHT: f64 = 16.0;
 
 /// Text that means nothing to HTML.
@@ -133,7 +133,7 @@ fn y_of(axis: &Axis, value: f64) -> f64 {
 
 fn frame(title: &str, x: &Axis, y: &Axis, body: &str) -> String {
     let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\"><g class=\"grid\">",
+        "<div class=\"wide\"><svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\"><g class=\"grid\">",
         escape(title)
     );
     for (value, name) in &x.ticks {
@@ -157,7 +157,7 @@ fn frame(title: &str, x: &Axis, y: &Axis, body: &str) -> String {
     let (middle, foot) = (f64::midpoint(LEFT, WIDTH), HEIGHT - 4.0);
     let _ = write!(
         svg,
-        "</g><text x=\"{middle:.1}\" y=\"{foot}\" text-anchor=\"middle\">{}</text><text x=\"4\" y=\"10\">{}</text>{body}</svg>",
+        "</g><text x=\"{middle:.1}\" y=\"{foot}\" text-anchor=\"middle\">{}</text><text x=\"4\" y=\"12\">{}</text>{body}</svg></div>",
         escape(&x.label),
         escape(&y.label)
     );
