@@ -5,7 +5,7 @@
 //!           each extent: one fragment a seat, one put; a read asks k seats, a ranged get every few MiB
 //! ```
 //!
-//! Not counted: identity, epochs and checkpoints (some KiB a day), retries, and fragments that a hedged read asks for in vain.
+//! A read of fewer than k bytes is reckoned as one of k seats, though fewer are asked. Not counted: identity, epochs and checkpoints (some KiB a day), retries, and fragments that a hedged read asks for in vain.
 
 use crate::cloud_set::policy::Policy;
 use crate::cloud_set::price::{Blobs, Usage};

@@ -16,10 +16,11 @@ use super::super::output::{Document, Paint};
 use super::super::quantity::{count, size};
 use super::super::table::{self, left, right};
 use super::ls;
+use super::prices::open as open_prices;
 use super::provider::trial::Tested;
 use crate::catalog::record::{Census, MemberState};
 use crate::cloud_set::Profile;
-use crate::cloud_set::price::Cost;
+use crate::cloud_set::price::Prices;
 use crate::fragment::id::ProviderId;
 use crate::store::clouds::{Cloud, Identity, identify};
 
@@ -170,6 +171,8 @@ async fn ask(session: &Session, context: &Context) -> Result<(Vec<Member>, Vec<P
     let usage = session.store.catalog().usage().await?;
     let members: Vec<&Arc<Cloud>> = clouds.all().collect();
     let answers = join_all(members.iter().map(|cloud| identified(session, cloud))).await;
+    // A broken file of prices is told by the verbs that are about prices.
+    let prices = open_prices(context, None).map(|(prices, _)| prices).unwrap_or_default();
     let (mut shown, mut away) = (Vec::new(), Vec::new());
     for (cloud, trouble) in members.into_iter().zip(answers) {
         let used = usage.iter().find(|usage| usage.provider == cloud.member.id);
@@ -193,7 +196,7 @@ async fn ask(session: &Session, context: &Context) -> Result<(Vec<Member>, Vec<P
         shown.push(Member {
             tested: Tested::of(session.store.catalog().as_ref(), cloud.member.id).await,
             trouble: trouble.filter(|_| !over),
-            ..member(session, &cloud.member.name, state, (fragments, bytes))
+            ..member(session, &prices, &cloud.member.name, state, (fragments, bytes))
         });
     }
     let strangers = session.config.set.providers.iter();
@@ -203,7 +206,7 @@ async fn ask(session: &Session, context: &Context) -> Result<(Vec<Member>, Vec<P
     for (profile, (state, trouble)) in strangers.into_iter().zip(answers) {
         shown.push(Member {
             trouble,
-            ..member(session, &profile.name, state, (0, 0))
+            ..member(session, &prices, &profile.name, state, (0, 0))
         });
     }
     let order = |name: &str| {
@@ -218,14 +221,9 @@ async fn ask(session: &Session, context: &Context) -> Result<(Vec<Member>, Vec<P
     Ok((shown, away))
 }
 
-fn member(session: &Session, name: &str, state: &'static str, used: (u64, u64)) -> Member {
+fn member(session: &Session, prices: &Prices, name: &str, state: &'static str, used: (u64, u64)) -> Member {
     let profile = session.config.set.provider(name);
-    let price = profile
-        .and_then(|profile| profile.cost.as_ref())
-        .and_then(|cost| match cost {
-            Cost::ByHand(list) => list.storage.as_ref(),
-            Cost::Catalog(_) => None,
-        });
+    let price = prices.list(profile.and_then(|profile| profile.cost.as_ref())).0.storage;
     #[expect(clippy::cast_precision_loss, reason = "money is shown with two digits")]
     let bytes = used.1 as f64;
     Member {
