@@ -30,7 +30,7 @@ async fn metered(n: usize) -> (Arc<Store>, Vec<Arc<Meter>>) {
         provider: meter.clone(),
     });
     let store = Store::open(Ground {
-        catalog: Arc::new(SqliteCatalog::inline(Set::keys().set()).unwrap()),
+        catalog: Arc::new(SqliteCatalog::inline(Set::keys().set()).expect("a catalog in memory")),
         keys: Set::keys(),
         providers: configured.collect(),
         policies: Vec::new(),
@@ -38,7 +38,7 @@ async fn metered(n: usize) -> (Arc<Store>, Vec<Arc<Meter>>) {
         entropy: Arc::new(SeededEntropy::new(1)),
         settings: Settings::default(),
     });
-    (store.await.unwrap(), meters)
+    (store.await.expect("a store opens"), meters)
 }
 
 /// Calls and bytes of one operation over all meters.

@@ -250,8 +250,8 @@ mod tests {
                 care: Care::default(),
             },
             currency: "USD".to_owned(),
-            objects: 60,
-            len: 300_000,
+            objects: 30,
+            len: 100_000,
             seed: 1,
         };
         let prices = Prices::shipped(None).unwrap();
@@ -264,7 +264,7 @@ mod tests {
             assert!(mix.front);
             let p50 = lived.tried.gets.quantile(0.5).unwrap();
             assert!(
-                (p50 / mix.read.0 - 1.0).abs() < 0.15,
+                (p50 / mix.read.0 - 1.0).abs() < 0.25,
                 "{}: {p50} {:?}",
                 simulation.name(mix),
                 mix.read
