@@ -7,6 +7,7 @@
 //! codec  stripe  cipher  fragment  cloud_set  placement      pure: bytes and numbers in, bytes and numbers out
 //! clock  entropy  provider  catalog                          the doors to the world
 //! store  care  mix                                           the work
+//! node                                                       the Tahoe-LAFS storage node
 //! config  cli                                                the front door
 //! ```
 //!
@@ -27,6 +28,8 @@ pub mod catalog;
 pub mod store;
 pub mod care;
 pub mod mix;
+
+pub mod node;
 
 pub mod config;
 pub mod cli;

@@ -12,6 +12,7 @@ use raic::fragment::id::Kind;
 use raic::fragment::key::open_key;
 use raic::store::Store;
 use raic::store::error::StoreError;
+use raic::store::modify::Modify;
 use raic::store::send::{Progress, Silent};
 use support::cut::Death;
 use support::{Set, get, policy, put, ramp};
@@ -22,9 +23,27 @@ enum Work {
     First { len: usize },
     Overwrite { len: usize },
     Remove,
+    Change,
 }
 
 const OLD: usize = 700;
+
+/// Bytes of an object of several extents, and of the same with a piece in its middle written anew and more at its end.
+const CHANGED: (usize, usize) = (15_000, 15_700);
+
+/// The change, which leaves the bytes of the ramp.
+async fn change(store: &Arc<Store>) -> Result<(), StoreError> {
+    let (old, len) = CHANGED;
+    let bytes = bytes::Bytes::from(ramp(len));
+    let change = Modify {
+        name: "a".to_owned(),
+        policy: policy(4, 2),
+        base: store.snapshot("a").await?,
+        patches: [(3000, bytes.slice(3000..3100)), (old as u64, bytes.slice(old..))].into(),
+        len: len as u64,
+    };
+    store.modify(change, Arc::new(Silent)).await.map(drop)
+}
 
 impl Work {
     async fn run(self, store: Arc<Store>) -> Result<(), StoreError> {
@@ -33,6 +52,7 @@ impl Work {
                 put(&store, "a", &policy(4, 2), &ramp(len)).await.map(drop)
             }
             Work::Remove => store.remove("a", &policy(4, 2), Arc::new(Silent)).await.map(drop),
+            Work::Change => change(&store).await,
         }
     }
 
@@ -42,6 +62,7 @@ impl Work {
             Work::First { len } => (None, Some(len)),
             Work::Overwrite { len } => (Some(OLD), Some(len)),
             Work::Remove => (Some(OLD), None),
+            Work::Change => (Some(CHANGED.0), Some(CHANGED.1)),
         }
     }
 }
@@ -50,8 +71,13 @@ async fn prepared(work: Work) -> Set {
     let mut set = Set::new(6, 40);
     let store = set.open().await;
     put(&store, "other", &policy(4, 2), &ramp(100)).await.unwrap();
-    if !matches!(work, Work::First { .. }) {
-        put(&store, "a", &policy(4, 2), &ramp(OLD)).await.unwrap();
+    let old = match work {
+        Work::First { .. } => None,
+        Work::Overwrite { .. } | Work::Remove => Some(OLD),
+        Work::Change => Some(CHANGED.0),
+    };
+    if let Some(len) = old {
+        put(&store, "a", &policy(4, 2), &ramp(len)).await.unwrap();
     }
     set
 }
@@ -149,4 +175,9 @@ async fn an_overwrite_cut_off_at_any_call_leaves_old_or_new() {
 #[tokio::test]
 async fn a_removal_cut_off_at_any_call_leaves_the_object_or_none() {
     dies_everywhere(Work::Remove).await;
+}
+
+#[tokio::test]
+async fn a_change_cut_off_at_any_call_leaves_old_or_new() {
+    dies_everywhere(Work::Change).await;
 }

@@ -16,6 +16,7 @@ pub mod archive;
 pub mod change;
 pub mod checkpoint;
 pub mod journal;
+pub mod ledger;
 pub mod lock;
 pub mod sqlite;
 

@@ -25,6 +25,7 @@ mod health;
 mod import;
 mod journal;
 mod make;
+mod ledger;
 mod migrate;
 mod open;
 mod read;

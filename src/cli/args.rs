@@ -2,6 +2,7 @@
 
 mod care;
 mod decide;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap_complete::Shell;
 
 pub(crate) use care::{ProviderDrain, ProviderUndrain, Rebalance, Recover, Repair};
 pub(crate) use decide::{Bench, BenchProviders, BenchSim, Plan, Prices};
+pub(crate) use serve::{Backend, Serve};
 
 /// The whole line.
 #[derive(Debug, Parser)]
@@ -121,6 +123,8 @@ pub(crate) enum Verb {
     Rebalance(Rebalance),
     /// Rebuild the catalog from the providers alone
     Recover(Recover),
+    /// Run a Tahoe-LAFS storage server
+    Serve(Serve),
     /// Add, list, test and remove providers
     #[command(subcommand)]
     Provider(Provider),

@@ -354,6 +354,16 @@ const CODES: &[(&str, &str, &str)] = &[
         "The store failed over simulated providers: please report it with the seed.",
     ),
     (
+        "E0851",
+        "the node's folder cannot be used",
+        "It must be yours and writable, and its key readable by you alone.",
+    ),
+    (
+        "E0852",
+        "the node cannot be started",
+        "Another program listens there, most likely, or the address is not this machine's.",
+    ),
+    (
         "E0901",
         "a fault of ours",
         "Please report it. What was stored before is not touched.",

@@ -10,6 +10,7 @@ use super::error::{Failure, no_key, reason};
 use super::exit::Exit;
 use super::unopened::Unopened;
 use crate::catalog::Catalog;
+use crate::catalog::ledger::Ledger;
 use crate::catalog::lock::WriterLock;
 use crate::catalog::record::MemberState;
 use crate::catalog::sqlite::{Mode, SqliteCatalog};
@@ -46,6 +47,8 @@ pub(crate) enum For {
 pub(crate) struct Session {
     pub(crate) config: Config,
     pub(crate) store: Arc<Store>,
+    /// A storage node's books, in the catalog's file.
+    pub(crate) ledger: Arc<dyn Ledger>,
     /// Held until the verb ends.
     _lock: Option<WriterLock>,
 }
@@ -80,10 +83,11 @@ impl Session {
         let catalog = catalog(&state, keys.set(), purpose, context)?;
         let providers = providers(&config, context, skip);
         let policies = config.set.policies.values().cloned().collect();
-        let store = store(keys, catalog, providers, policies).await?;
+        let store = store(keys, catalog.clone(), providers, policies).await?;
         Ok(Session {
             config,
             store,
+            ledger: catalog,
             _lock: lock,
         })
     }
@@ -199,7 +203,7 @@ pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
 }
 
 /// The catalog as a verb needs it. Looking at one that isn't there answers that nothing is stored.
-fn catalog(state: &Path, set: SetId, purpose: For, context: &Context) -> Result<Arc<dyn Catalog>, Failure> {
+fn catalog(state: &Path, set: SetId, purpose: For, context: &Context) -> Result<Arc<SqliteCatalog>, Failure> {
     let path = state.join(CATALOG);
     let there = path.try_exists().map_err(|error| no_state(state, &error))?;
     if purpose != For::Writing && !there {

@@ -37,8 +37,11 @@ use exit::Exit;
 use interrupt::Interrupt;
 use output::Output;
 
-/// How long a verb that is asked to stop may take for it.
+/// How long a put that is asked to stop may take for it.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a node that is asked to stop may take: the 30 s that it gives to requests under way, and a little.
+const NODE_STOPS_WITHIN: Duration = Duration::from_secs(35);
 
 /// What every verb works in.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn carry_out(line: Line, env: Environment) -> Exit {
     let out = Arc::new(Output::new(&line.global, &env));
-    trace(&line.global);
+    trace(&line.global, matches!(line.verb, Verb::Serve(_)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
@@ -98,7 +101,11 @@ async fn attended(line: Line, env: Environment, out: Arc<Output>) -> Result<Exit
         out: out.clone(),
         interrupt: interrupt.clone(),
     });
-    let tidies = matches!(line.verb, Verb::Put(_) | Verb::Bench(_));
+    let tidies = match line.verb {
+        Verb::Put(_) | Verb::Bench(_) => Some(STOP_WITHIN),
+        Verb::Serve(_) => Some(NODE_STOPS_WITHIN),
+        _ => None,
+    };
     let work = tokio::spawn({
         let context = context.clone();
         async move { verb::run(line.verb, &context).await }
@@ -111,7 +118,7 @@ async fn attended(line: Line, env: Environment, out: Arc<Output>) -> Result<Exit
             // What the verb holds (temporary files) is let go of when it is next polled.
             tokio::time::sleep(Duration::from_millis(50)).await;
             out.set_bars(None);
-            if !tidies {
+            if tidies.is_none() {
                 out.aside("interrupted; what was under way is settled by the next put or rm\n");
             }
             Ok(exit)
@@ -119,10 +126,10 @@ async fn attended(line: Line, env: Environment, out: Arc<Output>) -> Result<Exit
     }
 }
 
-async fn stopped(interrupt: &Interrupt, tidies: bool) -> Exit {
+async fn stopped(interrupt: &Interrupt, tidies: Option<Duration>) -> Exit {
     let exit = interrupt.asked().await;
-    if tidies {
-        tokio::time::sleep(STOP_WITHIN).await;
+    if let Some(patience) = tidies {
+        tokio::time::sleep(patience).await;
     }
     exit
 }
@@ -149,10 +156,11 @@ fn quiet_panics() {
     }));
 }
 
-/// Logs go to standard error, and only if they are asked for.
-fn trace(global: &Global) {
+/// Logs go to standard error, and only if they are asked for. A node always tells what its owner should look at.
+fn trace(global: &Global, is_node: bool) {
     let filter = match global.verbose {
         _ if global.quiet => "off",
+        0 if is_node => "raic=warn",
         0 => "off",
         1 => "raic=info",
         _ => "raic=trace",

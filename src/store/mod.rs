@@ -18,7 +18,9 @@ pub mod error;
 pub mod fetch;
 pub mod gather;
 pub mod hedge;
+pub mod inflow;
 pub mod manifest;
+pub mod modify;
 pub mod name;
 pub mod put;
 pub mod read;
@@ -29,6 +31,7 @@ pub mod scatter;
 pub mod send;
 pub mod settle;
 pub mod slab;
+pub mod snapshot;
 pub mod sweep;
 pub mod weave;
 

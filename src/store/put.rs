@@ -85,24 +85,32 @@ impl Store {
         source: R,
         progress: Arc<dyn Progress>,
     ) -> Result<Stored, StoreError> {
-        name::check(&put.name)?;
-        self.begin_writing().await?;
-        self.check_condition(&put.name, put.condition).await?;
-        self.seats(&put.policy, ExtentId::default())?;
-        let writer = self.writer().await?;
-        let code = Code::new(usize::from(put.policy.k), usize::from(put.policy.n())).expect("a checked policy");
-        let writing = Arc::new(Writing {
-            store: self.clone(),
-            generation: writer.next(),
-            put,
-            code,
-            progress,
-        });
+        let writing = Arc::new(self.writing(put, progress).await?);
         let outcome = writing.clone().stream(source).await;
         match outcome {
             Ok(complete) => writing.commit(complete).await,
             Err(failure) => Err(writing.give_up(failure).await),
         }
+    }
+
+    /// A put that has its generation and nothing else: the name is possible, the condition holds now, and there are seats.
+    pub(crate) async fn writing(
+        self: &Arc<Store>,
+        put: Put,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Writing, StoreError> {
+        name::check(&put.name)?;
+        self.begin_writing().await?;
+        self.check_condition(&put.name, put.condition).await?;
+        self.seats(&put.policy, ExtentId::default())?;
+        let code = Code::new(usize::from(put.policy.k), usize::from(put.policy.n())).expect("a checked policy");
+        Ok(Writing {
+            store: self.clone(),
+            generation: self.writer().await?.next(),
+            put,
+            code,
+            progress,
+        })
     }
 
     pub(crate) async fn check_condition(&self, name: &str, condition: Condition) -> Result<(), StoreError> {
@@ -206,7 +214,7 @@ impl Writing {
     }
 
     /// Reads one extent on a thread that may wait.
-    async fn fill<R: Read + Send + 'static>(
+    pub(crate) async fn fill<R: Read + Send + 'static>(
         &self,
         layout: Layout,
         hint: Option<u64>,
@@ -223,7 +231,7 @@ impl Writing {
     }
 
     /// The manifests of an object of several extents, the lowest level first; the last one is the root.
-    async fn ship_manifests(self: Arc<Writing>, parts: Vec<Sent>, len: u64) -> Result<Complete, Failure> {
+    pub(crate) async fn ship_manifests(self: Arc<Writing>, parts: Vec<Sent>, len: u64) -> Result<Complete, Failure> {
         let digest = of_extents(parts.iter().map(|sent| &sent.extent.digest));
         let mut listed: Vec<Listed> = parts.iter().map(|sent| Listed::of(&sent.extent)).collect();
         let (mut manifests, mut level) = (Vec::new(), 0);
@@ -262,14 +270,14 @@ impl Writing {
         }
     }
 
-    fn draft_of(&self, layout: Layout, mut payload: &[u8]) -> Draft {
+    pub(crate) fn draft_of(&self, layout: Layout, mut payload: &[u8]) -> Draft {
         let mut draft = Draft::new(&self.store.pool, layout, Some(payload.len() as u64));
         draft.fill(&mut payload).expect("memory can be read");
         assert!(payload.is_empty(), "a manifest fits its extent");
         draft
     }
 
-    async fn ship_part(
+    pub(crate) async fn ship_part(
         self: Arc<Writing>,
         draft: Draft,
         owner: Owner,
@@ -423,14 +431,16 @@ impl Writing {
     pub(crate) async fn commit(&self, complete: Complete) -> Result<Stored, StoreError> {
         let version = self.version(&complete);
         let all = || complete.parts.iter().chain(&complete.manifests).chain([&complete.root]);
+        // What a change re-uses is in the catalog already, and may have moved meanwhile.
+        let mine = || all().filter(|sent| sent.extent.generation == self.generation);
         let confirmed = all().map(Sent::confirmed).min().unwrap_or(0);
         let fragments: Vec<Fragment> = all().flat_map(|sent| sent.fragments.iter().copied()).collect();
         let commit = Commit {
             condition: self.put.condition,
             places: places(&complete),
             others: others(&complete),
-            digests: all().map(|sent| (sent.extent.id, sent.extent.digest)).collect(),
-            fragments: fragments.clone(),
+            digests: mine().map(|sent| (sent.extent.id, sent.extent.digest)).collect(),
+            fragments: mine().flat_map(|sent| sent.fragments.iter().copied()).collect(),
             now: self.store.clock.now(),
             doom_at: self.store.doom_at(),
             version: version.clone(),
@@ -550,7 +560,7 @@ fn unknown(put: &Put, error: StoreError) -> StoreError {
 
 type Landed = Result<(u32, Result<Sent, StoreError>), tokio::task::JoinError>;
 
-fn landed_part(landed: Landed) -> Result<(u32, Sent), StoreError> {
+pub(crate) fn landed_part(landed: Landed) -> Result<(u32, Sent), StoreError> {
     let (ordinal, sent) = landed.expect("sending a part does not panic");
     Ok((ordinal, sent?))
 }

@@ -11,13 +11,16 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::fragment::id::SetId;
 
 use super::fault::{Done, Fault};
-use super::schema;
+use super::{ledger, schema};
 
 /// One step from the version before to the next, inside the transaction.
 pub(super) type Step = fn(&Connection) -> Done<()>;
 
 /// Step i makes version i + 1. A step that was released is never changed.
-const STEPS: &[Step] = &[|conn| Ok(conn.execute_batch(schema::VERSION_1)?)];
+const STEPS: &[Step] = &[
+    |conn| Ok(conn.execute_batch(schema::VERSION_1)?),
+    |conn| Ok(conn.execute_batch(ledger::TABLES)?),
+];
 
 /// The version that this program reads and writes.
 #[expect(clippy::cast_possible_truncation, reason = "there are few steps")]

@@ -18,6 +18,7 @@ pub(crate) mod put;
 pub(crate) mod recover;
 pub(crate) mod repair;
 pub(crate) mod rm;
+pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod sim;
 pub(crate) mod span;
@@ -59,6 +60,7 @@ macro_rules! documents {
             $crate::cli::verb::recover::Answer,
             $crate::cli::verb::repair::Mended,
             $crate::cli::verb::rm::Removal,
+            $crate::cli::verb::serve::Served,
             $crate::cli::verb::shell::Build,
             $crate::cli::verb::sim::SimSheet,
             $crate::cli::verb::stat::Sheet,
@@ -88,6 +90,7 @@ pub(crate) async fn run(verb: Verb, context: &Arc<Context>) -> Result<Exit, Fail
         Verb::Prices(args) => prices::run(&args, context),
         Verb::Rebalance(args) => balance::rebalance(&args, context).await,
         Verb::Recover(args) => recover::run(&args, context).await,
+        Verb::Serve(args) => serve::run(&args, context).await,
         Verb::Provider(noun) => provider::run(&noun, context).await,
         Verb::Config(noun) => config::run(&noun, context),
         Verb::Key(noun) => key::run(&noun, context),

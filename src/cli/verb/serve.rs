@@ -1,0 +1,250 @@
+//! `raic serve`: the storage node, until it is asked to stop.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::super::Context;
+use super::super::args::{Backend, Serve};
+use super::super::error::Failure;
+use super::super::exit::Exit;
+use super::super::ground::{For, Session, config, data_folder, make_private, no_home, secret, state_folder};
+use super::super::output::Document;
+use crate::catalog::lock::WriterLock;
+use crate::catalog::sqlite::{Mode, SqliteCatalog};
+use crate::clock::{Clock, SystemClock};
+use crate::entropy::{SystemEntropy, random};
+use crate::fragment::id::SetId;
+use crate::node::folder::Folder;
+use crate::node::identity::Identity;
+use crate::node::keeper::{Expiry, Rules};
+use crate::node::run::{Parts, Running};
+use crate::node::spool::Room;
+use crate::node::striped::{self, Striped};
+
+/// Seconds of a day.
+const DAY: i64 = 24 * 3600;
+
+/// Where the node listens if nothing says otherwise.
+const LISTEN: &str = "127.0.0.1:9902";
+
+/// The node's own key in its state folder.
+const KEY: &str = "node.key";
+
+/// Bytes of small shares that wait in memory for their last byte.
+const WAITING: u64 = 64 << 20;
+
+/// Bytes of shares that wait on disk for the clouds.
+const SPOOL: u64 = 16 << 30;
+
+/// Bytes of shares that are kept in memory for whoever reads them next.
+const CACHE: u64 = 128 << 20;
+
+/// The books of a node that has no cloud set.
+const BOOKS: &str = "node.db";
+
+/// What clients need to know.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Served {
+    /// Where the shares lie: `striped` or `fs`.
+    backend: &'static str,
+    /// Where it listens.
+    listen: String,
+    /// Its address, with its secret.
+    nurl: String,
+    /// The lines for a client's `private/servers.yaml`.
+    servers_yaml: String,
+    /// Where the door for tests is.
+    test_control: Option<String>,
+}
+
+impl Document for Served {
+    const SCHEMA: &'static str = "raic.serve/1";
+}
+
+/// What has to live as long as the node.
+struct Ground {
+    parts: Parts,
+    backend: &'static str,
+    location: Option<String>,
+    _kept: Kept,
+}
+
+/// What is held until the node ends.
+enum Kept {
+    Set(#[expect(dead_code, reason = "it holds the set's lock")] Box<Session>),
+    Folder(#[expect(dead_code, reason = "it holds the folder")] WriterLock),
+}
+
+pub(crate) async fn run(args: &Serve, context: &Arc<Context>) -> Result<Exit, Failure> {
+    let ground = match args.backend {
+        Backend::Striped => over_the_clouds(args, context).await?,
+        Backend::Fs => over_a_folder(args, context)?,
+    };
+    if args.check {
+        context.out.said("the node can be started")?;
+        return Ok(Exit::Done);
+    }
+    let (backend, location) = (ground.backend, ground.location.clone());
+    let listen = ground.parts.listen;
+    let running = Running::start(ground.parts)
+        .await
+        .map_err(|error| unstartable(listen, &error))?;
+    tell(&running, backend, location, context)?;
+    let interrupt = context.interrupt.clone();
+    let stop = async move {
+        interrupt.asked().await;
+    };
+    running.until(stop).await;
+    context.out.said("stopped; every request that was answered is kept")?;
+    Ok(Exit::Done)
+}
+
+/// A node whose shares are objects of the configured cloud set.
+async fn over_the_clouds(args: &Serve, context: &Context) -> Result<Ground, Failure> {
+    let session = Session::open(context, For::Writing, &[]).await?;
+    let policy = session.policy(&args.policy)?.clone();
+    let state = state_folder(&session.config, &context.env)?;
+    let secret = secret(&session.config, &context.env)?;
+    let first = || Zeroizing::new(blake3::derive_key("raic v1 node seed", secret.to_text().as_bytes()));
+    let identity = Identity::at(&state.join(KEY), first).map_err(|error| unusable(&state, &error))?;
+    let room = Room::open(&state.join("spool"), Arc::new(SystemEntropy), WAITING, SPOOL);
+    let ground = striped::Ground {
+        store: session.store.clone(),
+        policy,
+        prefix: args.prefix.clone(),
+        room: room.map_err(|error| unusable(&state, &error))?,
+        cache: CACHE,
+    };
+    let provider = Striped::open(ground).await?;
+    let section = session.config.node.as_ref().and_then(|node| node.tahoe.as_ref());
+    let parts = Parts {
+        provider: Arc::new(provider),
+        ledger: session.ledger.clone(),
+        clock: Arc::new(SystemClock),
+        rules: rules(args),
+        identity,
+        listen: listen(args, section.map(|door| door.listen)),
+        control: args.test_control,
+    };
+    Ok(Ground {
+        parts,
+        backend: "striped",
+        location: args.location.clone().or(section.and_then(|door| door.location.clone())),
+        _kept: Kept::Set(Box::new(session)),
+    })
+}
+
+/// A node whose shares lie in a plain folder, with all that it keeps beside them.
+fn over_a_folder(args: &Serve, context: &Context) -> Result<Ground, Failure> {
+    let root = match &args.root {
+        Some(root) => root.clone(),
+        None => data_folder(&context.env, "XDG_STATE_HOME", ".local/state")
+            .ok_or_else(no_home)?
+            .join("node"),
+    };
+    make_private(&root).map_err(|error| unusable(&root, &error))?;
+    let lock = WriterLock::try_lock(&root)?;
+    let identity = Identity::at(&root.join(KEY), || Zeroizing::new(random(&SystemEntropy)));
+    let identity = identity.map_err(|error| unusable(&root, &error))?;
+    let set = SetId(identity.fingerprint()[..16].try_into().expect("16 of 32 bytes"));
+    let books = SqliteCatalog::open(&root.join(BOOKS), set, Mode::ReadWrite)?;
+    let folder =
+        Folder::open(&root.join("shares"), Arc::new(SystemEntropy)).map_err(|error| unusable(&root, &error))?;
+    let section = if args.listen.is_some() { None } else { door(context) };
+    let parts = Parts {
+        provider: Arc::new(folder),
+        ledger: Arc::new(books),
+        clock: Arc::new(SystemClock),
+        rules: rules(args),
+        identity,
+        listen: listen(args, section.as_ref().map(|(listen, _)| *listen)),
+        control: args.test_control,
+    };
+    Ok(Ground {
+        parts,
+        backend: "fs",
+        location: args.location.clone().or(section.and_then(|(_, location)| location)),
+        _kept: Kept::Folder(lock),
+    })
+}
+
+/// What the configuration says of the node's door, if there is one; a folder needs none.
+fn door(context: &Context) -> Option<(SocketAddr, Option<String>)> {
+    let door = config(context).ok()?.node?.tahoe?;
+    Some((door.listen, door.location))
+}
+
+fn listen(args: &Serve, configured: Option<SocketAddr>) -> SocketAddr {
+    let fallback = || LISTEN.parse().expect("an address and a port");
+    args.listen.or(configured).unwrap_or_else(fallback)
+}
+
+fn rules(args: &Serve) -> Rules {
+    let expiry = match (args.expire, args.expire_age, args.expire_before) {
+        (_, Some(days), _) => Some(Expiry::Age(i64::from(days) * DAY)),
+        (_, _, Some(second)) => Some(Expiry::RenewedBefore(second)),
+        (true, None, None) => Some(Expiry::AtItsEnd),
+        (false, None, None) => None,
+    };
+    Rules {
+        read_only: args.read_only,
+        reserve: args.reserve.unwrap_or(0),
+        expiry,
+    }
+}
+
+fn tell(running: &Running, backend: &'static str, location: Option<String>, context: &Context) -> Result<(), Failure> {
+    let address = running
+        .address()
+        .map_err(|error| Failure::new(Exit::Failed, "E0902", error.to_string()))?;
+    let identity = running.identity();
+    let location = location.unwrap_or_else(|| address.to_string());
+    let served = Served {
+        backend,
+        listen: address.to_string(),
+        nurl: identity.nurl(&location),
+        servers_yaml: identity.servers_yaml("raic", &location),
+        test_control: running.control().map(|address| address.to_string()),
+    };
+    if context.out.is_json() {
+        return context.out.document(&served);
+    }
+    context.out.answer(&format!(
+        "listening on {} since {}",
+        served.listen,
+        SystemClock.seconds()
+    ))?;
+    context.out.answer(&format!("NURL: {}", served.nurl))?;
+    context
+        .out
+        .answer("for a client's private/servers.yaml; whoever has these lines may use the node:")?;
+    context.out.answer(served.servers_yaml.trim_end())?;
+    if let Some(control) = &served.test_control {
+        context.out.answer(&format!(
+            "test control: http://{control}; the node's clock stands still"
+        ))?;
+    }
+    Ok(())
+}
+
+fn unusable(root: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        "E0851",
+        format!("the node's folder cannot be used: {error}"),
+    )
+    .at(root)
+    .note("it must be yours and writable; --root names another")
+    .note("nothing was served")
+}
+
+fn unstartable(listen: SocketAddr, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Failed, "E0852", format!("the node cannot be started: {error}"))
+        .note(format!("it was to listen on {listen}; --listen names another address"))
+        .note("nothing was served")
+}

@@ -1,0 +1,391 @@
+//! The storage server of this program: shares, leases, secrets and advisories over any storage provider.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+
+use super::id::{Kind, Share, StorageIndex};
+use super::lease::Leases;
+use super::provider::{Object, Place, STEP, StorageProvider, Trouble};
+use super::secret::Hashed;
+use super::server::{
+    Allocated, Answer, Body, LeaseSecrets, ReadTestWrite, ReadTestWritten, Reading, Refusal, StorageServer, Version,
+    Written,
+};
+use super::slot::draft::{Head, LONGEST};
+use super::slot::queue::Slots;
+use super::upload::Uploads;
+use crate::catalog::CatalogError;
+use crate::catalog::ledger::{Advisory, Ended, Ledger};
+use crate::clock::Clock;
+
+/// Advisories that are kept.
+const MOST_ADVISORIES: usize = 1000;
+
+/// Shares that one look for ended leases takes away.
+const EXPIRE_AT_ONCE: usize = 256;
+
+/// What the owner of a node decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Nothing new is taken; what is there can be read, and leases renewed.
+    pub read_only: bool,
+    /// Bytes that stay free.
+    pub reserve: u64,
+    /// When shares go with their leases; never if `None`.
+    pub expiry: Option<Expiry>,
+}
+
+/// When a lease no longer keeps its share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// At its end, 31 days after its last renewal.
+    AtItsEnd,
+    /// So many seconds after its last renewal.
+    Age(i64),
+    /// If it wasn't renewed since this second of 1970.
+    RenewedBefore(i64),
+}
+
+/// A storage server over one provider.
+#[derive(Debug)]
+pub struct Keeper {
+    provider: Arc<dyn StorageProvider>,
+    ledger: Arc<dyn Ledger>,
+    leases: Arc<Leases>,
+    uploads: Arc<Uploads>,
+    slots: Arc<Slots>,
+    clock: Arc<dyn Clock>,
+    rules: Rules,
+    /// Bytes free at the provider when it was last asked.
+    free: AtomicU64,
+}
+
+impl Keeper {
+    /// A server over `provider` with its books in `ledger`.
+    #[must_use]
+    pub fn new(
+        provider: Arc<dyn StorageProvider>,
+        ledger: Arc<dyn Ledger>,
+        clock: Arc<dyn Clock>,
+        rules: Rules,
+    ) -> Keeper {
+        let leases = Arc::new(Leases::new(ledger.clone()));
+        Keeper {
+            uploads: Arc::new(Uploads::new(provider.clone(), leases.clone())),
+            slots: Arc::new(Slots::new(provider.clone(), leases.clone())),
+            free: AtomicU64::new(u64::MAX),
+            provider,
+            ledger,
+            leases,
+            clock,
+            rules,
+        }
+    }
+
+    /// The leases.
+    #[must_use]
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// The books.
+    #[must_use]
+    pub fn ledger(&self) -> &dyn Ledger {
+        self.ledger.as_ref()
+    }
+
+    /// Uploads in progress.
+    #[must_use]
+    pub fn uploads(&self) -> usize {
+        self.uploads.count()
+    }
+
+    /// What is to be done now and then: stalled uploads are given up, space is asked for, shares whose
+    /// leases are over go if the owner wants it, and what nothing holds any more is deleted.
+    pub async fn tend(&self) -> Result<(), Trouble> {
+        self.uploads.sweep(self.clock.seconds()).await;
+        if let Some(free) = self.provider.space().await? {
+            self.free.store(free, Ordering::Relaxed);
+        }
+        self.expire().await?;
+        self.provider.tidy().await
+    }
+
+    async fn expire(&self) -> Result<(), Trouble> {
+        let Some(expiry) = self.rules.expiry.filter(|_| !self.rules.read_only) else {
+            return Ok(());
+        };
+        let now = self.clock.seconds();
+        let ended = match expiry {
+            Expiry::AtItsEnd => Ended::Expired(now),
+            Expiry::Age(seconds) => Ended::RenewedBefore(now.saturating_sub(seconds)),
+            Expiry::RenewedBefore(second) => Ended::RenewedBefore(second),
+        };
+        for key in self.leases.ended(ended, None, EXPIRE_AT_ONCE).await.map_err(books)? {
+            let share = Share::from(key);
+            match share.kind {
+                Kind::Immutable => {
+                    self.provider.remove(Place::Share(share.index, share.number)).await?;
+                    self.leases.forget(vec![share]).await;
+                }
+                Kind::Mutable => {
+                    let removed = self.slots.remove(share.index, vec![share.number]).await;
+                    removed.map_err(|refusal| Trouble(refusal.to_string()))?;
+                }
+            }
+            tracing::info!("share {} of {} went with its leases", share.number, share.index);
+        }
+        Ok(())
+    }
+
+    /// Bytes that may still be promised.
+    fn space(&self) -> u64 {
+        if self.rules.read_only {
+            return 0;
+        }
+        let free = self.free.load(Ordering::Relaxed);
+        if free == u64::MAX {
+            return free;
+        }
+        free.saturating_sub(self.rules.reserve)
+            .saturating_sub(self.uploads.promised())
+    }
+
+    async fn shares_of(&self, kind: Kind, index: StorageIndex) -> Result<BTreeSet<u8>, Trouble> {
+        match kind {
+            Kind::Immutable => Ok(self.provider.shares(index).await?.into_keys().collect()),
+            Kind::Mutable => self.slots.numbers(index).await,
+        }
+    }
+
+    async fn keep(&self, kind: Kind, index: StorageIndex, numbers: &BTreeSet<u8>, lease: LeaseSecrets) {
+        let shares = numbers.iter().map(|number| Share {
+            kind,
+            index,
+            number: *number,
+        });
+        self.leases.keep(shares.collect(), lease, self.clock.seconds()).await;
+    }
+
+    async fn allocate_some(
+        &self,
+        index: StorageIndex,
+        numbers: BTreeSet<u8>,
+        size: u64,
+        upload: Hashed,
+        lease: LeaseSecrets,
+    ) -> Result<Allocated, Refusal> {
+        let now = self.clock.seconds();
+        self.uploads.sweep(now).await;
+        let mut already_have = self.shares_of(Kind::Immutable, index).await?;
+        let mut allocated = BTreeSet::new();
+        for number in numbers.difference(&already_have) {
+            let fits = !self.rules.read_only && size <= self.space();
+            if fits && self.uploads.begin((index, *number), size, upload, lease, now) {
+                allocated.insert(*number);
+            }
+        }
+        if !allocated.is_empty() {
+            // One that was finished between the look and the beginning is theirs who finished it.
+            already_have = self.shares_of(Kind::Immutable, index).await?;
+            let late: HashSet<_> = allocated
+                .intersection(&already_have)
+                .map(|number| (index, *number))
+                .collect();
+            self.uploads.take_back(&late);
+            allocated.retain(|number| !late.contains(&(index, *number)));
+        }
+        self.keep(Kind::Immutable, index, &already_have, lease).await;
+        Ok(Allocated {
+            already_have,
+            allocated,
+        })
+    }
+
+    async fn open(&self, share: Share) -> Result<(Arc<dyn Object>, Whole), Refusal> {
+        match share.kind {
+            Kind::Immutable => {
+                let object = self.provider.open(Place::Share(share.index, share.number)).await?;
+                let object = object.ok_or(Refusal::NotFound)?;
+                let len = object.len();
+                Ok((object, Whole::Object(len)))
+            }
+            Kind::Mutable => {
+                let head = self.slots.head(share.index).await?.ok_or(Refusal::NotFound)?;
+                head.table.find(share.number).ok_or(Refusal::NotFound)?;
+                Ok((head.object.clone(), Whole::Slice(head, share.number)))
+            }
+        }
+    }
+}
+
+/// Where a share's bytes lie in its object.
+enum Whole {
+    Object(u64),
+    Slice(Arc<Head>, u8),
+}
+
+impl Whole {
+    fn len(&self) -> u64 {
+        match self {
+            Whole::Object(len) => *len,
+            Whole::Slice(head, number) => head.table.find(*number).map_or(0, |entry| entry.len),
+        }
+    }
+
+    /// The places of bytes of the share, in steps.
+    fn steps(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        let places = match self {
+            Whole::Object(_) => vec![range],
+            Whole::Slice(head, number) => head
+                .table
+                .find(*number)
+                .map_or_else(Vec::new, |entry| Head::places(entry, range)),
+        };
+        let mut steps = Vec::new();
+        for place in places {
+            let mut at = place.start;
+            while at < place.end {
+                let to = place.end.min(at + STEP);
+                steps.push(at..to);
+                at = to;
+            }
+        }
+        steps
+    }
+}
+
+/// The steps of one object in order; the first is read before anything is answered, so that an error can still be told.
+async fn stream(
+    object: Arc<dyn Object>,
+    steps: Vec<Range<u64>>,
+) -> Result<BoxStream<'static, Result<Bytes, Refusal>>, Trouble> {
+    let mut steps = steps.into_iter();
+    let Some(first) = steps.next() else {
+        return Ok(stream::empty().boxed());
+    };
+    let first = object.read(first).await?;
+    let rest = stream::iter(steps).then(move |step| {
+        let object = object.clone();
+        async move { object.read(step).await.map_err(Refusal::from) }
+    });
+    Ok(stream::iter([Ok(first)]).chain(rest).boxed())
+}
+
+fn books(error: impl Into<CatalogError>) -> Trouble {
+    Trouble(error.into().to_string())
+}
+
+impl StorageServer for Keeper {
+    fn version(&self) -> Version {
+        let space = self.space();
+        Version {
+            longest_immutable: space,
+            longest_mutable: if self.rules.read_only { 0 } else { LONGEST },
+            space,
+        }
+    }
+
+    fn add_lease(&self, index: StorageIndex, lease: LeaseSecrets) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut none = true;
+            for kind in [Kind::Immutable, Kind::Mutable] {
+                let numbers = self.shares_of(kind, index).await?;
+                none &= numbers.is_empty();
+                self.keep(kind, index, &numbers, lease).await;
+            }
+            if none { Err(Refusal::NotFound) } else { Ok(()) }
+        })
+    }
+
+    fn allocate(
+        &self,
+        index: StorageIndex,
+        numbers: BTreeSet<u8>,
+        size: u64,
+        upload: Hashed,
+        lease: LeaseSecrets,
+    ) -> Answer<'_, Allocated> {
+        Box::pin(self.allocate_some(index, numbers, size, upload, lease))
+    }
+
+    fn write<'a>(&'a self, share: Share, upload: Hashed, range: Range<u64>, body: Body<'a>) -> Answer<'a, Written> {
+        let name = (share.index, share.number);
+        Box::pin(async move {
+            self.uploads
+                .write(name, upload, range, body, self.clock.seconds())
+                .await
+        })
+    }
+
+    fn abort(&self, share: Share, upload: Hashed) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let aborted = self.uploads.abort((share.index, share.number), upload).await;
+            if aborted == Err(Refusal::NotFound)
+                && self.shares_of(share.kind, share.index).await?.contains(&share.number)
+            {
+                return Err(Refusal::Finished);
+            }
+            aborted
+        })
+    }
+
+    fn list(&self, kind: Kind, index: StorageIndex) -> Answer<'_, BTreeSet<u8>> {
+        Box::pin(async move { Ok(self.shares_of(kind, index).await?) })
+    }
+
+    fn read(&self, share: Share, range: Option<Range<u64>>) -> Answer<'_, Reading> {
+        Box::pin(async move {
+            let (object, whole) = self.open(share).await?;
+            let len = whole.len();
+            let range = range.unwrap_or(0..len);
+            let range = range.start.min(len)..range.end.min(len);
+            let bytes = stream(object, whole.steps(range.clone())).await?;
+            Ok(Reading { range, bytes })
+        })
+    }
+
+    fn advise(&self, share: Share, reason: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if !self.shares_of(share.kind, share.index).await?.contains(&share.number) {
+                return Err(Refusal::NotFound);
+            }
+            tracing::warn!(
+                "a client says that share {} of {} is damaged",
+                share.number,
+                share.index
+            );
+            let advisory = Advisory {
+                share: share.into(),
+                reason,
+                at: self.clock.seconds(),
+            };
+            self.ledger.advise(advisory, MOST_ADVISORIES).await.map_err(books)?;
+            Ok(())
+        })
+    }
+
+    fn read_test_write(
+        &self,
+        index: StorageIndex,
+        request: ReadTestWrite,
+        enabler: Hashed,
+        lease: LeaseSecrets,
+    ) -> Answer<'_, ReadTestWritten> {
+        Box::pin(async move {
+            let writes = request.shares.values().any(|share| share.new_len != Some(0));
+            if writes && self.rules.read_only {
+                return Err(Refusal::Busy);
+            }
+            self.slots
+                .read_test_write(index, request, enabler, lease, self.clock.seconds())
+                .await
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! Where the bytes of shares lie: the lower of the node's two interfaces. A folder fulfils it (`folder.rs`), and so do the clouds (`striped.rs`).
+//!
+//! ```text
+//! bucket's share   one object, written once:   begin ─▶ write, in any order ─▶ finish            (a crash before the end of finish leaves nothing)
+//! slot             one object, changed:        open  ─▶ read a version ─▶ change to the next     (atomic: before or after, never between)
+//! ```
+//!
+//! A provider knows nothing of leases, secrets and share numbers within a slot: a slot is one string of bytes to it. What is in it is `slot/image.rs`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use super::id::StorageIndex;
+
+/// An answer that is on its way.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, Trouble>>;
+
+/// Why a provider didn't do what was asked: its own trouble, in words for the node's owner. Clients learn the status code only.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Trouble(pub String);
+
+/// What one object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// A finished share of a bucket.
+    Share(StorageIndex, u8),
+    /// A slot with all its shares.
+    Slot(StorageIndex),
+}
+
+/// Tells one version of an object from every other one that it ever has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VersionId(pub [u8; 32]);
+
+/// One version of an object, open for reading. It stays readable for a while after a newer one came.
+pub trait Object: fmt::Debug + Send + Sync {
+    /// Bytes of it.
+    fn len(&self) -> u64;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Which version it is.
+    fn version(&self) -> VersionId;
+
+    /// Bytes `range`, as one piece; at most [`STEP`] of them are asked for at once.
+    ///
+    /// # Panics
+    /// If the range isn't within the object.
+    fn read(&self, range: Range<u64>) -> Answer<'_, Bytes>;
+}
+
+/// The most bytes that are read in one call.
+pub const STEP: u64 = 4 << 20;
+
+/// A share that is being written. Dropping it forgets it.
+pub trait Incoming: fmt::Debug + Send {
+    /// Takes bytes at a place where none have been kept yet. Safe on this machine when answered.
+    fn write(&mut self, at: u64, bytes: Bytes) -> Answer<'_, ()>;
+
+    /// Whether these are the bytes that were kept at a place. False also if nobody can tell any more.
+    fn holds(&mut self, at: u64, bytes: Bytes) -> Answer<'_, bool>;
+
+    /// All bytes below `prefix` are kept for good; they may leave.
+    fn advance(&mut self, prefix: u64) -> Answer<'_, ()>;
+
+    /// All bytes are there: makes the share durable and then visible.
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<(), Trouble>>;
+
+    /// Gives it up. Nothing of it stays.
+    fn abandon(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// A change of an object, from one version to the next.
+#[derive(Debug)]
+pub struct Change {
+    /// The version that it was built on; `None` if there is to be no object.
+    pub base: Option<Arc<dyn Object>>,
+    /// The new bytes by place; they don't overlap. What lies past the old end and isn't written is zero.
+    pub patches: BTreeMap<u64, Bytes>,
+    /// Bytes of the new version: not fewer than the patches reach.
+    pub len: u64,
+}
+
+/// Where shares lie.
+pub trait StorageProvider: fmt::Debug + Send + Sync {
+    /// The finished shares of a bucket with their lengths.
+    fn shares(&self, index: StorageIndex) -> Answer<'_, BTreeMap<u8, u64>>;
+
+    /// Opens the newest version; `None` if there is no such object.
+    fn open(&self, place: Place) -> Answer<'_, Option<Arc<dyn Object>>>;
+
+    /// Begins a share of `len` bytes.
+    fn begin(&self, index: StorageIndex, number: u8, len: u64) -> Answer<'_, Box<dyn Incoming>>;
+
+    /// Changes an object at once and durably, if `change.base` is its newest version, else not at all. Answers the new version. After an error the
+    /// old or the new version is there; the caller opens it anew.
+    fn change(&self, place: Place, change: Change) -> Answer<'_, Arc<dyn Object>>;
+
+    /// Removes an object; one that isn't there is fine.
+    fn remove(&self, place: Place) -> Answer<'_, ()>;
+
+    /// Bytes that may still be stored; `None` if nobody knows.
+    fn space(&self) -> Answer<'_, Option<u64>>;
+
+    /// What is to be done now and then, a part of it: deleting what was replaced or removed.
+    fn tidy(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

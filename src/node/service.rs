@@ -1,0 +1,445 @@
+//! The protocol's HTTP: a request in, an answer out. Sockets and TLS are `listen.rs`.
+//!
+//! Checks come in this order: path and method, pass, secrets, then what the endpoint takes. No body is read before its request has passed them.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use http::header::{
+    ACCEPT, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RANGE, RETRY_AFTER,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyDataStream, BodyExt, Full, StreamBody};
+use hyper::body::{Body as HttpBody, Frame};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::id::{Kind, Share, StorageIndex};
+use super::range;
+use super::route::{Nowhere, Route};
+use super::secret::{Pass, Purpose, Secrets};
+use super::server::{LeaseSecrets, Reading, Refusal, StorageServer};
+use super::wire;
+
+/// Bytes of the longest allocation.
+const ALLOCATION: u64 = 8192;
+
+/// Bytes of the longest advisory.
+const ADVISORY: u64 = 32_768;
+
+/// Bytes of the longest read-test-write: it is held in memory as a whole.
+const READ_TEST_WRITE: u64 = 256 << 20;
+
+/// Bytes of all read-test-writes that are held at once.
+const BODIES: usize = 256 << 20;
+
+/// Bytes behind one permit of [`BODIES`].
+const UNIT: u64 = 4096;
+
+/// Bodies whose length isn't said in advance are no longer than this.
+const UNANNOUNCED: u64 = 1 << 20;
+
+/// Clients give a request up after 60 s, upload of the body included.
+const PATIENCE: Duration = Duration::from_secs(58);
+
+/// A body may pause so long, then it has to come at [`FLOOR`] bytes a second.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// The slowest honest client.
+const FLOOR: u64 = 1024;
+
+/// A read up to this many bytes is answered from one piece of memory.
+const AT_ONCE: u64 = 4 << 20;
+
+const CBOR: HeaderValue = HeaderValue::from_static("application/cbor");
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// An answer's body.
+pub type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
+
+/// The protocol over one storage server.
+#[derive(Debug)]
+pub struct Service {
+    server: Arc<dyn StorageServer>,
+    pass: Pass,
+    bodies: Arc<Semaphore>,
+}
+
+impl Service {
+    /// A service for those who know the swissnum.
+    #[must_use]
+    pub fn new(server: Arc<dyn StorageServer>, swissnum: &str) -> Service {
+        Service {
+            server,
+            pass: Pass::of(swissnum),
+            bodies: Arc::new(Semaphore::new(BODIES / usize::try_from(UNIT).expect("4096"))),
+        }
+    }
+
+    /// Answers one request, within 60 seconds.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<AnswerBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Display,
+    {
+        let route = match Route::of(request.method(), request.uri().path()) {
+            Ok(route) => route,
+            Err(Nowhere::NoSuchPath) => return refused(&Refusal::NotFound),
+            Err(Nowhere::OtherMethod) => {
+                return plain(StatusCode::METHOD_NOT_ALLOWED, ALLOW, HeaderValue::from_static(""));
+            }
+        };
+        if let Err(refusal) = self.pass.check(request.headers()) {
+            // Whoever doesn't know the swissnum doesn't keep a connection.
+            return closing(refused(&refusal));
+        }
+        let (head, body) = request.into_parts();
+        let answer = timeout(PATIENCE, self.carry_out(route, &head.headers, paced(body))).await;
+        let answer = answer.unwrap_or(Err(Refusal::Busy));
+        match &answer {
+            Ok(answer) => tracing::debug!("{route:?}: {}", answer.status()),
+            Err(Refusal::Trouble(trouble)) => tracing::error!("{route:?}: {trouble}"),
+            Err(refusal) => tracing::debug!("{route:?}: {refusal}"),
+        }
+        answer.unwrap_or_else(|refusal| refused(&refusal))
+    }
+
+    async fn carry_out(
+        &self,
+        route: Route,
+        headers: &HeaderMap,
+        body: Arriving,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        match route {
+            Route::Version => {
+                Secrets::read(headers, &[])?;
+                accepts_cbor(headers)?;
+                Ok(cbor(StatusCode::OK, wire::version(&self.server.version())))
+            }
+            Route::Lease(index) => self.lease(index, headers).await,
+            Route::Allocate(index) => self.allocate(index, headers, body).await,
+            Route::Write(share) => self.write(share, headers, body).await,
+            Route::Abort(share) => {
+                let secrets = Secrets::read(headers, &[Purpose::Upload])?;
+                self.server.abort(share, secrets.get(Purpose::Upload)).await?;
+                Ok(empty(StatusCode::OK))
+            }
+            Route::List(kind, index) => self.list(kind, index, headers).await,
+            Route::Read(share) => self.read(share, headers).await,
+            Route::Corrupt(share) => self.advise(share, headers, body).await,
+            Route::ReadTestWrite(index) => self.read_test_write(index, headers, body).await,
+        }
+    }
+
+    async fn lease(&self, index: StorageIndex, headers: &HeaderMap) -> Result<Response<AnswerBody>, Refusal> {
+        let secrets = Secrets::read(headers, &[Purpose::LeaseRenew, Purpose::LeaseCancel])?;
+        self.server.add_lease(index, lease(&secrets)).await?;
+        Ok(empty(StatusCode::NO_CONTENT))
+    }
+
+    async fn allocate(
+        &self,
+        index: StorageIndex,
+        headers: &HeaderMap,
+        body: Arriving,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let secrets = Secrets::read(headers, &[Purpose::LeaseRenew, Purpose::LeaseCancel, Purpose::Upload])?;
+        takes_cbor(headers)?;
+        let asked = wire::allocation(&collect(headers, body, ALLOCATION).await?)?;
+        let upload = secrets.get(Purpose::Upload);
+        let allocated = self
+            .server
+            .allocate(index, asked.numbers, asked.size, upload, lease(&secrets))
+            .await?;
+        Ok(cbor(StatusCode::OK, wire::allocated(&allocated)))
+    }
+
+    async fn write(&self, share: Share, headers: &HeaderMap, body: Arriving) -> Result<Response<AnswerBody>, Refusal> {
+        let secrets = Secrets::read(headers, &[Purpose::Upload])?;
+        accepts_cbor(headers)?;
+        let place = text(headers, &CONTENT_RANGE)
+            .and_then(|header| range::placed(header).ok())
+            .ok_or(Refusal::Range)?;
+        let written = self
+            .server
+            .write(share, secrets.get(Purpose::Upload), place, body)
+            .await?;
+        let status = if written.required.is_empty() {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        Ok(cbor(status, wire::written(&written)))
+    }
+
+    async fn list(
+        &self,
+        kind: Kind,
+        index: StorageIndex,
+        headers: &HeaderMap,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        Secrets::read(headers, &[])?;
+        accepts_cbor(headers)?;
+        let numbers: BTreeSet<u8> = self.server.list(kind, index).await?;
+        Ok(cbor(StatusCode::OK, wire::numbers(&numbers)))
+    }
+
+    async fn read(&self, share: Share, headers: &HeaderMap) -> Result<Response<AnswerBody>, Refusal> {
+        Secrets::read(headers, &[])?;
+        if !headers.contains_key(RANGE) {
+            return bytes(StatusCode::OK, self.server.read(share, None).await?).await;
+        }
+        let asked = text(headers, &RANGE)
+            .and_then(|header| range::asked(header).ok())
+            .ok_or(Refusal::Range)?;
+        let reading = self.server.read(share, Some(asked)).await?;
+        if reading.range.is_empty() {
+            return Ok(empty(StatusCode::NO_CONTENT));
+        }
+        let sent = format!("bytes {}-{}/*", reading.range.start, reading.range.end - 1);
+        let mut answer = bytes(StatusCode::PARTIAL_CONTENT, reading).await?;
+        let sent = HeaderValue::try_from(sent).expect("digits are a header");
+        answer.headers_mut().insert(CONTENT_RANGE, sent);
+        Ok(answer)
+    }
+
+    async fn advise(&self, share: Share, headers: &HeaderMap, body: Arriving) -> Result<Response<AnswerBody>, Refusal> {
+        Secrets::read(headers, &[])?;
+        takes_cbor(headers)?;
+        let reason = wire::advisory(&collect(headers, body, ADVISORY).await?)?;
+        self.server.advise(share, reason).await?;
+        Ok(empty(StatusCode::OK))
+    }
+
+    async fn read_test_write(
+        &self,
+        index: StorageIndex,
+        headers: &HeaderMap,
+        body: Arriving,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let secrets = Secrets::read(
+            headers,
+            &[Purpose::LeaseRenew, Purpose::LeaseCancel, Purpose::WriteEnabler],
+        )?;
+        takes_cbor(headers)?;
+        let announced = announced(headers)?;
+        let limit = announced.map_or(UNANNOUNCED, |_| READ_TEST_WRITE);
+        if announced.is_some_and(|len| len > limit) {
+            return Err(Refusal::TooLong(limit));
+        }
+        let room = self.room(announced.unwrap_or(limit)).await;
+        let body = collect(headers, body, limit).await?;
+        let request = wire::read_test_write(&body)?;
+        let enabler = secrets.get(Purpose::WriteEnabler);
+        let answer = self
+            .server
+            .read_test_write(index, request, enabler, lease(&secrets))
+            .await?;
+        drop(room);
+        Ok(cbor(StatusCode::OK, wire::read_test_written(&answer)))
+    }
+
+    /// Waits until there is memory for a body.
+    async fn room(&self, len: u64) -> OwnedSemaphorePermit {
+        let units = u32::try_from(len.div_ceil(UNIT)).expect("bodies are bounded");
+        let permit = self.bodies.clone().acquire_many_owned(units).await;
+        permit.expect("the semaphore is never closed")
+    }
+}
+
+fn lease(secrets: &Secrets) -> LeaseSecrets {
+    LeaseSecrets {
+        renew: secrets.get(Purpose::LeaseRenew),
+        cancel: secrets.get(Purpose::LeaseCancel),
+    }
+}
+
+// ── requests ──
+
+/// A body on its way in.
+type Arriving = BoxStream<'static, Result<Bytes, Refusal>>;
+
+/// A body that may not come too slowly.
+fn paced<B>(body: B) -> Arriving
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Display,
+{
+    let began = Instant::now();
+    let frames = Box::pin(BodyDataStream::new(body));
+    let next = move |(mut frames, received): (std::pin::Pin<Box<BodyDataStream<B>>>, u64)| async move {
+        let deadline = began + PAUSE + Duration::from_secs(received / FLOOR);
+        match timeout_at(deadline, frames.next()).await {
+            Err(_) => Err(Refusal::Slow),
+            Ok(None) => Ok(None),
+            Ok(Some(Err(_))) => Err(Refusal::Input("a body that was cut off")),
+            Ok(Some(Ok(bytes))) => {
+                let received = received + bytes.len() as u64;
+                Ok(Some((bytes, (frames, received))))
+            }
+        }
+    };
+    stream::try_unfold((frames, 0), next).boxed()
+}
+
+fn announced(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(header) = headers.get(CONTENT_LENGTH) else {
+        return Ok(None);
+    };
+    let len = header.to_str().ok().and_then(|text| text.parse().ok());
+    len.map(Some).ok_or(Refusal::Input("the content's length"))
+}
+
+/// All of a body of at most `limit` bytes.
+async fn collect(headers: &HeaderMap, mut body: Arriving, limit: u64) -> Result<Bytes, Refusal> {
+    let len = announced(headers)?;
+    if len.is_some_and(|len| len > limit) {
+        return Err(Refusal::TooLong(limit));
+    }
+    let Some(first) = body.try_next().await? else {
+        return Ok(Bytes::new());
+    };
+    if len == Some(first.len() as u64) {
+        return Ok(first);
+    }
+    let mut all = BytesMut::from(first);
+    if let Some(len) = len {
+        all.reserve(usize::try_from(len).expect("bounded above").saturating_sub(all.len()));
+    }
+    while let Some(more) = body.try_next().await? {
+        if (all.len() + more.len()) as u64 > limit {
+            return Err(Refusal::TooLong(limit));
+        }
+        all.extend_from_slice(&more);
+    }
+    Ok(all.freeze())
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// 415 for a message that isn't CBOR, 406 for a client that doesn't take it.
+fn takes_cbor(headers: &HeaderMap) -> Result<(), Refusal> {
+    accepts_cbor(headers)?;
+    let Some(header) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let kind = header
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    if kind.trim().eq_ignore_ascii_case("application/cbor") {
+        Ok(())
+    } else {
+        Err(Refusal::ContentType)
+    }
+}
+
+fn accepts_cbor(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut none = true;
+    for header in headers.get_all(ACCEPT) {
+        none = false;
+        let accepted = header
+            .to_str()
+            .unwrap_or_default()
+            .split(',')
+            .map(|one| one.split(';').next().unwrap_or_default().trim());
+        for kind in accepted {
+            if ["application/cbor", "application/*", "*/*"]
+                .iter()
+                .any(|ours| kind.eq_ignore_ascii_case(ours))
+            {
+                return Ok(());
+            }
+        }
+    }
+    if none { Ok(()) } else { Err(Refusal::NotAcceptable) }
+}
+
+// ── answers ──
+
+fn whole(bytes: impl Into<Bytes>) -> AnswerBody {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn plain(status: StatusCode, name: HeaderName, value: HeaderValue) -> Response<AnswerBody> {
+    let mut answer = empty(status);
+    answer.headers_mut().insert(name, value);
+    answer
+}
+
+fn empty(status: StatusCode) -> Response<AnswerBody> {
+    let mut answer = Response::new(whole(Bytes::new()));
+    *answer.status_mut() = status;
+    answer
+}
+
+fn cbor(status: StatusCode, message: Vec<u8>) -> Response<AnswerBody> {
+    let mut answer = Response::new(whole(message));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, CBOR);
+    answer
+}
+
+async fn bytes(status: StatusCode, reading: Reading) -> Result<Response<AnswerBody>, Refusal> {
+    let len = reading.range.end - reading.range.start;
+    let body = if len <= AT_ONCE {
+        let pieces: Vec<Bytes> = reading.bytes.try_collect().await?;
+        match <[Bytes; 1]>::try_from(pieces) {
+            Ok([one]) => whole(one),
+            Err(pieces) => whole(pieces.concat()),
+        }
+    } else {
+        let frames = reading.bytes.map_ok(Frame::data).map_err(io::Error::other);
+        StreamBody::new(frames).boxed_unsync()
+    };
+    let mut answer = Response::new(body);
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, BYTES);
+    answer.headers_mut().insert(CONTENT_LENGTH, len.into());
+    Ok(answer)
+}
+
+/// The status of a refusal. The type is that of share bytes: clients look at it before they look at the status.
+fn refused(refusal: &Refusal) -> Response<AnswerBody> {
+    let status = match refusal {
+        Refusal::Input(_) => StatusCode::BAD_REQUEST,
+        Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
+        Refusal::NotFound => StatusCode::NOT_FOUND,
+        Refusal::Finished => StatusCode::METHOD_NOT_ALLOWED,
+        Refusal::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+        Refusal::Slow => StatusCode::REQUEST_TIMEOUT,
+        Refusal::Conflict => StatusCode::CONFLICT,
+        Refusal::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refusal::Range => StatusCode::RANGE_NOT_SATISFIABLE,
+        Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Trouble(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let mut answer = plain(status, CONTENT_TYPE, BYTES);
+    match refusal {
+        Refusal::Slow => closing(answer),
+        Refusal::Busy => {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            answer
+        }
+        _ => answer,
+    }
+}
+
+fn closing(mut answer: Response<AnswerBody>) -> Response<AnswerBody> {
+    answer
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}

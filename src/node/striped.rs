@@ -1,0 +1,474 @@
+//! The clouds as a storage provider: each share of a bucket, and each slot, is one object of the store, striped over all providers.
+//!
+//! ```text
+//! share    PATCH ─▶ spool ─▶ an extent's worth in order ─▶ the clouds, while the next ones come ─▶ root, commit ─▶ 201
+//! slot     change ─▶ extents of at most 1 MiB that it touches ─▶ root, commit
+//! read     cache ─▶ frames of k providers, verified
+//! ```
+//!
+//! Names of objects: `PREFIX/immutable/SI/NUMBER` and `PREFIX/mutable/SI`. Chunks aren't sealed: shares come encrypted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::cache::{Cache, Origin};
+use super::id::{StorageIndex, share_number};
+use super::provider::{Answer, Change, Incoming, Object, Place, StorageProvider, Trouble, VersionId};
+use super::spool::{Outflow, Room, Spool};
+use crate::catalog::record::Condition;
+use crate::cloud_set::policy::Policy;
+use crate::store::Store;
+use crate::store::error::StoreError;
+use crate::store::inflow::Inflow;
+use crate::store::modify::Modify;
+use crate::store::put::Put;
+use crate::store::send::{Progress, Silent};
+use crate::store::snapshot::Snapshot;
+
+/// The longest extent of a slot: what the smallest change of it moves.
+const SLOT_EXTENT: u64 = 1 << 20;
+
+/// Bytes of a fragment that are not frames: its header, at the most.
+const HEADER: u64 = 4096;
+
+/// Bytes of a frame's tag.
+const TAG: u64 = 32;
+
+/// Blobs that are deleted in one go.
+const DELETE_AT_ONCE: usize = 2000;
+
+/// Shares whose extents are kept in mind.
+const MOST_OPEN: usize = 256;
+
+/// What a striped node is made of.
+#[derive(Debug)]
+pub struct Ground {
+    /// The objects.
+    pub store: Arc<Store>,
+    /// How shares are kept.
+    pub policy: Policy,
+    /// What the names of the node's objects begin with.
+    pub prefix: String,
+    /// Where bytes wait.
+    pub room: Room,
+    /// Bytes of the cache.
+    pub cache: u64,
+}
+
+/// The clouds as a place for shares.
+#[derive(Clone)]
+pub struct Striped {
+    store: Arc<Store>,
+    policy: Policy,
+    slots: Policy,
+    prefix: String,
+    room: Arc<Room>,
+    cache: Arc<Cache>,
+    /// Shares of buckets that were read lately: they never change.
+    open: Arc<Mutex<HashMap<Place, Arc<dyn Object>>>>,
+    progress: Arc<dyn Progress>,
+}
+
+impl fmt::Debug for Striped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Striped({}, policy {})", self.prefix, self.policy.name)
+    }
+}
+
+impl Striped {
+    /// Opens the place: settles what an earlier process left and claims the set for writing.
+    pub async fn open(ground: Ground) -> Result<Striped, StoreError> {
+        ground.store.begin_writing().await?;
+        let policy = Policy {
+            sealed: false,
+            ..ground.policy
+        };
+        Ok(Striped {
+            slots: slot_policy(&policy),
+            policy,
+            store: ground.store,
+            prefix: ground.prefix,
+            room: Arc::new(ground.room),
+            cache: Arc::new(Cache::new(ground.cache)),
+            open: Arc::default(),
+            progress: Arc::new(Silent),
+        })
+    }
+
+    fn bucket(&self, index: StorageIndex) -> String {
+        format!("{}/immutable/{index}/", self.prefix)
+    }
+
+    fn name(&self, place: Place) -> String {
+        match place {
+            Place::Share(index, number) => format!("{}{number}", self.bucket(index)),
+            Place::Slot(index) => format!("{}/mutable/{index}", self.prefix),
+        }
+    }
+
+    async fn find(&self, place: Place) -> Result<Option<Arc<dyn Object>>, StoreError> {
+        if let Some(object) = self.known().get(&place) {
+            return Ok(Some(object.clone()));
+        }
+        let snapshot = self.store.snapshot(&self.name(place)).await?;
+        let object = snapshot.map(|snapshot| self.opened(snapshot));
+        if let (Place::Share(..), Some(object)) = (place, &object) {
+            let mut known = self.known();
+            if known.len() >= MOST_OPEN {
+                known.clear();
+            }
+            known.insert(place, object.clone());
+        }
+        Ok(object)
+    }
+
+    fn opened(&self, snapshot: Snapshot) -> Arc<dyn Object> {
+        let version = VersionId(snapshot.version().generation.to_bytes());
+        let len = snapshot.version().len;
+        Arc::new(Version {
+            striped: self.clone(),
+            len,
+            version,
+            snapshot: Mutex::new(Arc::new(snapshot)),
+        })
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Place, Arc<dyn Object>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn changed(&self, place: Place, change: Change) -> Result<Arc<dyn Object>, Trouble> {
+        let name = self.name(place);
+        let base = match &change.base {
+            None => None,
+            Some(base) => {
+                let found = self.store.snapshot(&name).await.map_err(trouble)?;
+                let same = found.filter(|found| VersionId(found.version().generation.to_bytes()) == base.version());
+                Some(same.ok_or_else(|| Trouble(format!("{name} was changed by somebody else")))?)
+            }
+        };
+        let modify = Modify {
+            name: name.clone(),
+            policy: self.slots.clone(),
+            base,
+            patches: change.patches,
+            len: change.len,
+        };
+        let stored = self
+            .store
+            .modify(modify, self.progress.clone())
+            .await
+            .map_err(trouble)?;
+        let found = self.store.snapshot(&name).await.map_err(trouble)?;
+        let ours = found.filter(|found| found.version().generation == stored.version.generation);
+        ours.map(|snapshot| self.opened(snapshot))
+            .ok_or_else(|| Trouble(format!("{name} was changed by somebody else")))
+    }
+}
+
+/// The same policy with extents of at most [`SLOT_EXTENT`] bytes.
+fn slot_policy(policy: &Policy) -> Policy {
+    let k = u64::from(policy.k);
+    let chunk = u64::from(policy.chunk_len).min(SLOT_EXTENT / k).max(64);
+    let stripes = (SLOT_EXTENT / (k * chunk)).max(1);
+    Policy {
+        chunk_len: u32::try_from(chunk).expect("not longer than the policy's"),
+        fragment_len: (HEADER + stripes * (chunk + TAG)).min(policy.fragment_len),
+        ..policy.clone()
+    }
+}
+
+fn trouble(error: StoreError) -> Trouble {
+    let causes = match &error {
+        StoreError::NotStored { causes, .. } | StoreError::OutcomeUnknown { causes, .. } => {
+            causes.iter().map(|cause| format!("; {cause}")).collect()
+        }
+        _ => String::new(),
+    };
+    Trouble(format!("{error}{causes}"))
+}
+
+impl StorageProvider for Striped {
+    fn shares(&self, index: StorageIndex) -> Answer<'_, BTreeMap<u8, u64>> {
+        Box::pin(async move {
+            let bucket = self.bucket(index);
+            let found = self.store.catalog().versions(&bucket, None, 256).await;
+            let found = found.map_err(|error| Trouble(error.to_string()))?;
+            let number = |name: &str| share_number(name.strip_prefix(&bucket)?);
+            Ok(found
+                .iter()
+                .filter_map(|version| Some((number(&version.name)?, version.len)))
+                .collect())
+        })
+    }
+
+    fn open(&self, place: Place) -> Answer<'_, Option<Arc<dyn Object>>> {
+        Box::pin(async move { self.find(place).await.map_err(trouble) })
+    }
+
+    fn begin(&self, index: StorageIndex, number: u8, len: u64) -> Answer<'_, Box<dyn Incoming>> {
+        Box::pin(async move {
+            let room = self.room.clone();
+            let spool = spawn_blocking(move || room.spool(len))
+                .await
+                .expect("making a file does not panic");
+            let spool = Arc::new(spool.map_err(spooling)?);
+            let put = Put {
+                name: self.name(Place::Share(index, number)),
+                policy: self.policy.clone(),
+                condition: Condition::Absent,
+                modified: None,
+                len_hint: Some(len),
+            };
+            let ((prefix, arriving), (gone, left)) = (watch::channel(0), watch::channel(0));
+            let pump = Pump {
+                store: self.store.clone(),
+                progress: self.progress.clone(),
+                spool: spool.clone(),
+                put,
+                len,
+                arriving,
+                gone,
+            };
+            Ok(Box::new(Unfinished {
+                len,
+                spool,
+                left,
+                prefix,
+                pump: Some(tokio::spawn(pump.run())),
+            }) as Box<dyn Incoming>)
+        })
+    }
+
+    fn change(&self, place: Place, change: Change) -> Answer<'_, Arc<dyn Object>> {
+        Box::pin(self.changed(place, change))
+    }
+
+    fn remove(&self, place: Place) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.known().remove(&place);
+            match self
+                .store
+                .remove(&self.name(place), &self.policy, self.progress.clone())
+                .await
+            {
+                Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
+                Err(error) => Err(trouble(error)),
+            }
+        })
+    }
+
+    fn space(&self) -> Answer<'_, Option<u64>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn tidy(&self) -> Answer<'_, ()> {
+        Box::pin(async move { self.store.sweep(DELETE_AT_ONCE).await.map(drop).map_err(trouble) })
+    }
+}
+
+fn spooling(error: std::io::Error) -> Trouble {
+    Trouble(format!("bytes that wait for the clouds: {error}"))
+}
+
+/// One version of an object that is read.
+struct Version {
+    striped: Striped,
+    len: u64,
+    version: VersionId,
+    snapshot: Mutex<Arc<Snapshot>>,
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.snapshot().version().name)
+    }
+}
+
+impl Version {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Fragments may have moved since the version was opened: looks them up again. False if it is not the newest any more.
+    async fn look_again(&self) -> Result<bool, StoreError> {
+        let before = self.snapshot();
+        let found = self.striped.store.snapshot(&before.version().name).await?;
+        let same = found.filter(|found| found.version().generation == before.version().generation);
+        let Some(found) = same else { return Ok(false) };
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(found);
+        Ok(true)
+    }
+
+    async fn fetch_now(&self, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let (store, progress) = (&self.striped.store, &self.striped.progress);
+        match store.read_snapshot(&self.snapshot(), range.clone(), progress).await {
+            Ok(bytes) => Ok(bytes.into()),
+            Err(error) if !self.look_again().await? => Err(error),
+            Err(_) => Ok(store.read_snapshot(&self.snapshot(), range, progress).await?.into()),
+        }
+    }
+}
+
+impl Origin for Version {
+    fn version(&self) -> VersionId {
+        self.version
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn fetch(&self, range: Range<u64>) -> Answer<'_, Bytes> {
+        Box::pin(async move { self.fetch_now(range).await.map_err(trouble) })
+    }
+}
+
+impl Object for Version {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn version(&self) -> VersionId {
+        self.version
+    }
+
+    fn read(&self, range: Range<u64>) -> Answer<'_, Bytes> {
+        assert!(
+            range.start <= range.end && range.end <= self.len,
+            "{range:?} of {}",
+            self.len
+        );
+        Box::pin(async move { self.striped.cache.read(self, range).await })
+    }
+}
+
+/// A share on its way in: the client's side.
+#[derive(Debug)]
+struct Unfinished {
+    len: u64,
+    spool: Arc<Spool>,
+    /// Bytes from the first on that wait no longer.
+    left: watch::Receiver<u64>,
+    prefix: watch::Sender<u64>,
+    pump: Option<JoinHandle<Result<Inflow, Failed>>>,
+}
+
+/// A put that can't go on, with what is to be given up.
+type Failed = (StoreError, Option<Box<Inflow>>);
+
+impl Incoming for Unfinished {
+    fn write(&mut self, at: u64, bytes: Bytes) -> Answer<'_, ()> {
+        let spool = self.spool.clone();
+        Box::pin(async move {
+            let written = spawn_blocking(move || spool.write(at, &bytes)).await;
+            written.expect("writing to a spool does not panic").map_err(spooling)
+        })
+    }
+
+    fn holds(&mut self, at: u64, bytes: Bytes) -> Answer<'_, bool> {
+        let spool = self.spool.clone();
+        let waits = *self.left.borrow() <= at;
+        Box::pin(async move {
+            let held = spawn_blocking(move || Ok(waits && spool.read(at..at + bytes.len() as u64)? == bytes)).await;
+            held.expect("reading a spool does not panic").map_err(spooling)
+        })
+    }
+
+    fn advance(&mut self, prefix: u64) -> Answer<'_, ()> {
+        // If the other side has failed, the end of the share tells.
+        let _ = self.prefix.send(prefix);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<(), Trouble>> {
+        let _ = self.prefix.send(self.len);
+        let pump = self.pump.take().expect("it is finished once");
+        Box::pin(async move {
+            let inflow = match pump.await.map_err(|panic| Trouble(panic.to_string()))? {
+                Ok(inflow) => inflow,
+                Err((error, None)) => return Err(trouble(error)),
+                Err((error, Some(inflow))) => {
+                    let end = inflow.abandon().await;
+                    return Err(Trouble(format!("{}; {end}", trouble(error))));
+                }
+            };
+            inflow.finish().await.map(drop).map_err(trouble)
+        })
+    }
+
+    fn abandon(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+        let pump = self.pump.take();
+        // Without a sender the other side ends.
+        drop(self);
+        Box::pin(async move {
+            if let Some(pump) = pump {
+                give_up(pump).await;
+            }
+        })
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(pump) = self.pump.take() {
+            tokio::spawn(give_up(pump));
+        }
+    }
+}
+
+async fn give_up(pump: JoinHandle<Result<Inflow, Failed>>) {
+    let inflow = match pump.await {
+        Ok(Ok(inflow)) => inflow,
+        Ok(Err((_, Some(inflow)))) => *inflow,
+        Ok(Err((_, None))) | Err(_) => return,
+    };
+    inflow.abandon().await;
+}
+
+/// A share on its way in: the clouds' side. Takes an extent whenever one waits in order.
+struct Pump {
+    store: Arc<Store>,
+    progress: Arc<dyn Progress>,
+    spool: Arc<Spool>,
+    put: Put,
+    len: u64,
+    arriving: watch::Receiver<u64>,
+    gone: watch::Sender<u64>,
+}
+
+impl Pump {
+    async fn run(mut self) -> Result<Inflow, Failed> {
+        let begun = self
+            .store
+            .begin_put(self.put.clone(), self.len, self.progress.clone())
+            .await;
+        let mut inflow = begun.map_err(|error| (error, None))?;
+        let mut at = 0;
+        while inflow.next_len() > 0 {
+            let to = at + inflow.next_len();
+            if self.arriving.wait_for(|prefix| *prefix >= to).await.is_err() {
+                let gone = StoreError::Refused {
+                    name: self.put.name.clone(),
+                    found: "it was given up".to_owned(),
+                };
+                return Err((gone, Some(Box::new(inflow))));
+            }
+            if let Err(error) = inflow.push(Outflow::new(self.spool.clone(), at..to)).await {
+                return Err((error, Some(Box::new(inflow))));
+            }
+            self.spool.free(at..to);
+            at = to;
+            // If nobody asks any more, nobody has to know.
+            let _ = self.gone.send(at);
+        }
+        Ok(inflow)
+    }
+}

@@ -1,0 +1,132 @@
+//! What hostile clients get, and that honest ones don't notice.
+
+use std::fmt::Write as _;
+
+use super::client::{enabler, index, lease, upload};
+use super::ground::Ground;
+
+pub(crate) async fn bodies_that_are_too_long_are_refused_unread(ground: Ground) {
+    let node = ground.start().await;
+    let si = index('b');
+    let cases = [
+        (format!("immutable/{si}"), [lease(1), upload(1)].concat(), 8193_u64),
+        (format!("mutable/{si}/read-test-write"), enabler(1), (256 << 20) + 1),
+        (format!("mutable/{si}/read-test-write"), enabler(1), 1 << 60),
+    ];
+    for (path, secrets, len) in cases {
+        let mut client = node.client().await;
+        let mut head = format!(
+            "POST /storage/v1/{path} HTTP/1.1\r\nHost: node\r\nAuthorization: {}\r\nContent-Length: {len}\r\n",
+            pass(&node)
+        );
+        for secret in secrets {
+            write!(head, "X-Tahoe-Authorization: {secret}\r\n").expect("memory takes it");
+        }
+        client.raw(format!("{head}\r\n").as_bytes()).await;
+        assert_eq!(client.answer().await.expect("an answer").status, 413, "{path} {len}");
+    }
+}
+
+fn pass(_: &super::ground::Node) -> String {
+    let identity = raic::node::identity::Identity::of(&[42; 32]).expect("a seed is an identity");
+    format!(
+        "Tahoe-LAFS {}",
+        data_encoding::BASE64.encode(identity.swissnum().as_bytes())
+    )
+}
+
+pub(crate) async fn bytes_that_are_no_message_are_refused(ground: Ground) {
+    let node = ground.start().await;
+    let mut client = node.client().await;
+    let si = index('c');
+    let nested = vec![0x81; 8000];
+    let bombs: [&[u8]; 5] = [
+        b"",
+        b"\xff",
+        &nested,
+        b"\xbf\xff",
+        b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
+    ];
+    for body in bombs {
+        let answer = client
+            .send(
+                "POST",
+                &format!("immutable/{si}"),
+                &[lease(1), upload(1)].concat(),
+                &[],
+                body,
+            )
+            .await;
+        assert_eq!(answer.status, 400);
+        let answer = client
+            .send("POST", &format!("mutable/{si}/read-test-write"), &enabler(1), &[], body)
+            .await;
+        assert_eq!(answer.status, 400);
+    }
+    let json = [("Content-Type", "application/json")];
+    let answer = client
+        .send(
+            "POST",
+            &format!("immutable/{si}"),
+            &[lease(1), upload(1)].concat(),
+            &json,
+            b"{}",
+        )
+        .await;
+    assert_eq!(answer.status, 415);
+    let tricks = [
+        "immutable/../../etc/passwd",
+        "immutable/aaaaaaaaaaaaaaaaaaaaaaaaaa/..",
+        "mutable/aaaaaaaaaaaaaaaaaaaaaaaaaa/%2e%2e",
+    ];
+    for path in tricks {
+        assert_eq!(client.get(path).await.status, 404, "{path}");
+    }
+    assert_eq!(client.get("version").await.status, 200, "the connection lives");
+}
+
+pub(crate) async fn a_stranger_keeps_no_connection(ground: Ground) {
+    let node = ground.start().await;
+    let mut stranger = node.client().await.with_pass("Tahoe-LAFS d3Jvbmc=");
+    let answer = stranger.get("version").await;
+    assert_eq!((answer.status, answer.headers["connection"].as_str()), (401, "close"));
+    assert!(stranger.answer().await.is_none(), "it is closed");
+}
+
+pub(crate) async fn connections_that_say_nonsense_leave_honest_clients_alone(ground: Ground) {
+    use tokio::io::AsyncWriteExt;
+    let node = ground.start().await;
+    let mut kept = Vec::new();
+    for nonsense in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"\x16\x03\x01\x02\x00",
+        b"",
+        b"\0\0\0\0",
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(node.address)
+            .await
+            .expect("the node listens");
+        drop(stream.write_all(nonsense).await);
+        kept.push(stream);
+    }
+    let mut half = node.client().await;
+    half.raw(b"GET /storage/v1/version HTTP/1.1\r\nHost").await;
+    let mut chunks = node.client().await;
+    chunks
+        .raw(b"POST /storage/v1/version HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n")
+        .await;
+    let mut long = node.client().await;
+    long.raw(
+        &[
+            b"GET /storage/v1/version HTTP/1.1\r\nX: ",
+            vec![b'x'; 70_000].as_slice(),
+            b"\r\n\r\n",
+        ]
+        .concat(),
+    )
+    .await;
+    assert!(long.answer().await.is_none_or(|answer| answer.status == 431));
+    let mut honest = node.client().await;
+    honest.put(&index('d'), 0, b"honest").await;
+    assert_eq!(honest.get("version").await.status, 200);
+}
