@@ -136,6 +136,9 @@ fn every_answer_in_json_is_what_its_schema_says() {
     );
     assert_eq!(removed["done"], "removed");
     document(&home.raic(&["version", "--json"]).ends(0), "raic.version/1");
+    let bench = ["bench", "codec", "-k", "2", "-m", "1", "--chunk", "4K", "--json"];
+    let rates = document(&home.raic(&bench).ends(0), "raic.bench.codec/1");
+    assert_eq!(rates["kernels"].as_array().unwrap().last().unwrap()["name"], "portable");
     document(
         &home.raic(&["key", "export", "--to", "sheet", "--json"]).ends(0),
         "raic.key/1",

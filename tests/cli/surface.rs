@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::home::{Home, ramp};
 
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 25] = [
     "init",
     "demo",
     "put",
@@ -19,6 +19,7 @@ const VERBS: [&str; 24] = [
     "status",
     "repair",
     "bench",
+    "bench codec",
     "bench providers",
     "bench sim",
     "plan",

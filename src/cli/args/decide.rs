@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::super::verb::bench_codec::BenchCodec;
 use crate::cloud_set::price::Money;
 use crate::cloud_set::quantity::Size;
 
@@ -13,6 +14,8 @@ pub(crate) enum Bench {
     Providers(BenchProviders),
     /// Which mix to take, shown on simulated providers: no account is needed
     Sim(BenchSim),
+    /// What one core codes a second on each kernel that it has, beside a copy and the hash
+    Codec(BenchCodec),
 }
 
 #[derive(Debug, Args)]

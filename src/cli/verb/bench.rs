@@ -16,6 +16,7 @@ use super::super::ground;
 use super::super::output::Document;
 use super::super::quantity::{rfc3339, size};
 use super::super::table::{self, left, right};
+use super::bench_codec;
 use super::prices::{money, open};
 use crate::clock::{Clock, SystemClock};
 use crate::cloud_set::Profile;
@@ -84,6 +85,7 @@ pub(crate) async fn run(noun: &args::Bench, context: &Context) -> Result<Exit, F
     match noun {
         args::Bench::Providers(args) => providers(args, context).await,
         args::Bench::Sim(args) => super::sim::run(args, context).await,
+        args::Bench::Codec(args) => bench_codec::run(args, context).await,
     }
 }
 

@@ -3,6 +3,7 @@
 mod ask;
 pub(crate) mod bench;
 pub(crate) mod balance;
+pub(crate) mod bench_codec;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod get;
@@ -41,6 +42,7 @@ macro_rules! documents {
         $each!(
             $crate::cli::verb::bench::BenchSheet,
             $crate::cli::verb::balance::Carried,
+            $crate::cli::verb::bench_codec::CodecRates,
             $crate::cli::verb::config::Checked,
             $crate::cli::verb::config::Paths,
             $crate::cli::verb::config::Values,
