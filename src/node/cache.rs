@@ -24,6 +24,7 @@ const WINDOW: u64 = 4 << 20;
 const BLOCK: u64 = 256 << 10;
 
 /// Whatever bytes can be fetched from.
+#[expect(clippy::len_without_is_empty, reason = "an empty one is read like any other")]
 pub trait Origin: Send + Sync {
     /// Which version its bytes are.
     fn version(&self) -> VersionId;
@@ -46,7 +47,7 @@ struct Cell {
 
 #[derive(Debug, Default)]
 struct Cells {
-    cells: HashMap<Key, Cell>,
+    by_key: HashMap<Key, Cell>,
     bytes: u64,
     clock: u64,
 }
@@ -102,7 +103,7 @@ impl Cache {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         let has = |range: &Range<u64>| {
             cells
-                .cells
+                .by_key
                 .contains_key(&(version, range.start, range.end - range.start))
         };
         let block = cell(BLOCK, at);
@@ -127,20 +128,20 @@ impl Cache {
         let mut all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         all.clock += 1;
         let now = all.clock;
-        if let Some(cell) = all.cells.get_mut(&key) {
+        if let Some(cell) = all.by_key.get_mut(&key) {
             cell.used = now;
             return cell.bytes.clone();
         }
         while all.bytes + key.2 > self.most {
-            let Some(oldest) = all.cells.iter().min_by_key(|(_, cell)| cell.used).map(|(key, _)| *key) else {
+            let Some(oldest) = all.by_key.iter().min_by_key(|(_, cell)| cell.used).map(|(key, _)| *key) else {
                 break;
             };
-            all.cells.remove(&oldest);
+            all.by_key.remove(&oldest);
             all.bytes -= oldest.2;
         }
         let bytes = Arc::<OnceCell<Bytes>>::default();
         all.bytes += key.2;
-        all.cells.insert(
+        all.by_key.insert(
             key,
             Cell {
                 bytes: bytes.clone(),
@@ -152,7 +153,7 @@ impl Cache {
 
     fn forget(&self, key: Key) {
         let mut all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.cells.remove(&key).is_some() {
+        if all.by_key.remove(&key).is_some() {
             all.bytes -= key.2;
         }
     }

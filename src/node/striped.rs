@@ -135,7 +135,7 @@ impl Striped {
         Arc::new(Version {
             striped: self.clone(),
             len,
-            version,
+            id: version,
             snapshot: Mutex::new(Arc::new(snapshot)),
         })
     }
@@ -185,14 +185,16 @@ fn slot_policy(policy: &Policy) -> Policy {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn trouble(error: StoreError) -> Trouble {
     let causes = match &error {
-        StoreError::NotStored { causes, .. } | StoreError::OutcomeUnknown { causes, .. } => {
-            causes.iter().map(|cause| format!("; {cause}")).collect()
-        }
-        _ => String::new(),
+        StoreError::NotStored { causes, .. } | StoreError::OutcomeUnknown { causes, .. } => causes.as_slice(),
+        _ => &[],
     };
-    Trouble(format!("{error}{causes}"))
+    let said: Vec<String> = std::iter::once(error.to_string())
+        .chain(causes.iter().map(ToString::to_string))
+        .collect();
+    Trouble(said.join("; "))
 }
 
 impl StorageProvider for Striped {
@@ -274,6 +276,7 @@ impl StorageProvider for Striped {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn spooling(error: std::io::Error) -> Trouble {
     Trouble(format!("bytes that wait for the clouds: {error}"))
 }
@@ -282,7 +285,7 @@ fn spooling(error: std::io::Error) -> Trouble {
 struct Version {
     striped: Striped,
     len: u64,
-    version: VersionId,
+    id: VersionId,
     snapshot: Mutex<Arc<Snapshot>>,
 }
 
@@ -319,7 +322,7 @@ impl Version {
 
 impl Origin for Version {
     fn version(&self) -> VersionId {
-        self.version
+        self.id
     }
 
     fn len(&self) -> u64 {
@@ -337,7 +340,7 @@ impl Object for Version {
     }
 
     fn version(&self) -> VersionId {
-        self.version
+        self.id
     }
 
     fn read(&self, range: Range<u64>) -> Answer<'_, Bytes> {

@@ -26,6 +26,7 @@ use crate::support::{Set, policy};
 const SEED: [u8; 32] = [42; 32];
 
 /// Which provider.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a test")]
 enum Backend {
     Folder(TempDir),
     /// Six providers in memory; the folder is for the spool.
