@@ -31,7 +31,7 @@ use crate::store::error::StoreError;
 use crate::store::send::Progress;
 use listing::Listings;
 pub use verdict::{Evidence, Standing, Verdict, is_blind, judge};
-use version::{Reading, Unread};
+use version::Reading;
 
 /// Objects that are read back at once.
 const AT_ONCE: usize = 32;
@@ -291,17 +291,13 @@ async fn newest(reading: Reading<'_>, standing: Standing) -> (Outcome, u64) {
                             .any(|(extent, fragments)| is_short(extent.quorum, fragments));
                         Outcome::Adopted(found, short)
                     }
-                    Err(why) => unsettled(&reading, generation, *root, listing, describe(&why)).await,
+                    Err(why) => unsettled(&reading, generation, *root, listing, why.to_string()).await,
                 };
                 return (outcome, refused);
             }
         }
     }
     (Outcome::Nothing, refused)
-}
-
-fn describe(why: &Unread) -> String {
-    why.to_string()
 }
 
 fn is_short(quorum: u16, fragments: &[crate::catalog::record::Fragment]) -> bool {

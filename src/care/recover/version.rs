@@ -30,6 +30,8 @@ pub(super) struct Known {
 pub(super) enum Unread {
     /// No header of this extent could be read and proved.
     Header(ExtentId, Vec<ProviderError>),
+    /// The manifest names an extent of which nothing was listed.
+    Unlisted(ExtentId),
     /// The manifest names an extent of which too little was listed.
     Short { extent: ExtentId, full: usize, k: u16 },
     /// What was read contradicts itself.
@@ -45,6 +47,7 @@ impl std::fmt::Display for Unread {
                 write!(f, "no header of extent {extent} could be read")?;
                 causes.first().map_or(Ok(()), |cause| write!(f, ": {cause}"))
             }
+            Unread::Unlisted(extent) => write!(f, "no fragment of extent {extent} is listed"),
             Unread::Short { extent, full, k } => write!(f, "extent {extent} needs {k} fragments, {full} are listed"),
             Unread::Contradiction(what) => f.write_str(what),
             Unread::Store(error) => error.fmt(f),
@@ -144,13 +147,16 @@ impl Reading<'_> {
             (generation == entry.generation).then(|| extents.get(&entry.extent).cloned())
         };
         let listing = self.skeleton.generations(self.group).find_map(of_generation).flatten();
-        let Some(listing) = listing.filter(|listing| listing.full() >= usize::from(listing.k)) else {
+        let Some(listing) = listing else {
+            return Err(Unread::Unlisted(entry.extent));
+        };
+        if listing.full() < usize::from(listing.k) {
             return Err(Unread::Short {
                 extent: entry.extent,
-                full: 0,
-                k: 0,
+                full: listing.full(),
+                k: listing.k,
             });
-        };
+        }
         let known = self.known(entry.generation, entry.extent, &listing).await?;
         if known.extent.digest != entry.digest {
             return Err(Unread::Contradiction(format!(
