@@ -12,7 +12,10 @@
 
 use super::checkpoint::{CheckpointError, Record};
 use super::journal::{Position, Segment, SegmentError};
+use super::ledger::Ledger;
+use super::shipment::Shipment;
 use super::{Answer, Catalog};
+use crate::fragment::id::Generation;
 
 /// Takes the records of a checkpoint one after another; false stops the export.
 pub type Sink = Box<dyn FnMut(Record) -> bool + Send>;
@@ -23,8 +26,8 @@ pub type Source = Box<dyn Iterator<Item = Result<Record, CheckpointError>> + Sen
 /// Bytes of changes that are kept at most. Nobody has taken them away for long when they are more: then they are no longer kept.
 pub const MOST_KEPT: u64 = 64 << 20;
 
-/// A catalog that can be copied and built anew.
-pub trait Archive: Catalog {
+/// A catalog that can be copied and built anew, with a node's books in it.
+pub trait Archive: Catalog + Ledger {
     /// Where it stands.
     fn position(&self) -> Answer<'_, Position>;
 
@@ -46,6 +49,21 @@ pub trait Archive: Catalog {
 
     /// Fills an empty catalog with the records of a checkpoint, all or none. Answers where it stands then.
     fn import(&self, source: Source) -> Answer<'_, Position>;
+
+    /// The same in place of all that is here, but for what is of this machine: probes, pins and shipments.
+    fn supersede(&self, source: Source) -> Answer<'_, Position>;
+
+    /// True if [`Archive::export`] runs on a thread of its own, so that its sink may wait for whoever takes the records.
+    fn exports_aside(&self) -> bool;
+
+    /// Keeps what is known of a copy on the clouds, in place of what was known of it.
+    fn note_shipment(&self, shipment: Shipment) -> Answer<'_, ()>;
+
+    /// All that are known, the oldest first.
+    fn shipments(&self) -> Answer<'_, Vec<Shipment>>;
+
+    /// Nothing is left of this copy.
+    fn forget_shipment(&self, generation: Generation) -> Answer<'_, ()>;
 }
 
 /// Why a checkpoint or a segment is not taken over. Nothing was changed.

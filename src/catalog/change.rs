@@ -3,12 +3,13 @@
 //! Times and ids are arguments of every verb, so the same changes, made in the same order on the same catalog, end in the same catalog.
 //! Pins and probes are no changes: what they say is of this machine and this day.
 
+use super::ledger::{Advisory, Entry};
 use super::record::{Commit, EpochRow, Found, Fragment, Intent, Member, Waiting};
 use super::wire::numbered;
 use crate::fragment::id::{ExtentId, Generation, WriterId};
 
 #[cfg(doc)]
-use super::Catalog;
+use super::{Catalog, ledger::Ledger};
 
 numbered! {
     /// One writing verb that changed something. The numbers are the format's.
@@ -99,6 +100,18 @@ numbered! {
         14 LearnEpochs {
             /// What was found.
             epochs: Vec<EpochRow>,
+        },
+        /// [`Ledger::enter`]
+        15 Enter {
+            /// In their order.
+            entries: Vec<Entry>,
+        },
+        /// [`Ledger::advise`]
+        16 Advise {
+            /// What a client said.
+            advisory: Advisory,
+            /// How many are kept.
+            most: u64,
         },
     }
 }

@@ -2,19 +2,20 @@
 //!
 //! ```text
 //! magic 8 | version 2 | zero 6 | length 4 | record | length 4 | record | ...
-//! Start   Epoch*   Member*   Extent*   Object*   Generation*   End
+//! Start   Epoch*   Member*   Extent*   Object*   Generation*   Debt*   Lease*   Advisory*   End
 //! ```
 //!
-//! It holds every live head with what it names, every generation that was begun and is not settled, what waits for its deletion, all epochs and members:
-//! all that a rebuild needs, so that whatever a listing shows at or below an epoch's last sequence and is not in here is garbage. It holds no
-//! probes and no pins: they are of one machine and one day. The layout is `docs/format.md` 10.
+//! It holds every live head with what it names, every generation that was issued and is not settled, what waits for its deletion, all epochs and members:
+//! all that a rebuild needs, so that whatever a listing shows at or below an epoch's last sequence and is not in here is garbage; and a node's
+//! books. It holds no probes and no pins: they are of one machine and one day. The layout is `docs/format.md` 10.
 
 #![deny(clippy::indexing_slicing)]
 
 use std::io::Read;
 
 use super::journal::Position;
-use super::record::{Condition, EpochRow, Extent, FragmentState, Member, Place, Version};
+use super::ledger::{Advisory, Lease};
+use super::record::{Condition, Debt, EpochRow, Extent, FragmentState, Member, Place, Version};
 use super::wire::{Wire, bytes_of, fields, get_all, numbered};
 use crate::fragment::id::{ExtentId, Generation, ProviderId, SetId};
 
@@ -80,6 +81,21 @@ numbered! {
             /// How many records there are, this one included.
             records: u64,
         },
+        /// An extent that was acknowledged and is not whole yet. Its object comes before.
+        8 Debt {
+            /// It.
+            debt: Debt,
+        },
+        /// A lease of a node, in the order in which they were added.
+        9 Lease {
+            /// It.
+            lease: Lease,
+        },
+        /// A client's word to a node, the oldest first.
+        10 Advisory {
+            /// It.
+            advisory: Advisory,
+        },
     }
 }
 
@@ -113,6 +129,8 @@ numbered! {
         2 Settled,
         /// A rebuild found it and could not tell whether it counts.
         3 Awaiting,
+        /// Its sequence was given out, and nothing of it is known: it may have been written since.
+        4 Issued,
     }
 }
 

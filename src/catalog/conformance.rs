@@ -6,6 +6,8 @@ mod archive;
 mod found;
 mod history;
 mod model;
+mod owed;
+mod rebuild;
 mod sight;
 mod state;
 

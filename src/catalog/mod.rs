@@ -17,6 +17,7 @@ pub mod change;
 pub mod checkpoint;
 pub mod journal;
 pub mod ledger;
+pub mod shipment;
 pub mod lock;
 pub mod sqlite;
 
@@ -31,8 +32,8 @@ use futures::future::BoxFuture;
 
 use crate::fragment::id::{ExtentId, Generation, ProviderId, WriterId};
 use record::{
-    Census, Commit, Committed, Doomed, EpochRow, Extent, Found, Fragment, Intent, Member, OpenGeneration, Piece, Pin,
-    Usage, Version, Waiting,
+    Census, Commit, Committed, Debt, Doomed, EpochRow, Extent, Found, Fragment, Intent, Member, OpenGeneration, Piece,
+    Pin, Usage, Version, Waiting,
 };
 
 /// An answer that is on its way.
@@ -49,7 +50,7 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     fn claim_epoch(&self, epoch: u64, writer: WriterId) -> Answer<'_, ()>;
 
     /// Before the first byte of an extent leaves: opens its generation if it is new, notes the extent with no references and its fragments as sent,
-    /// and raises the last sequence of the epoch. A root or void is noted as such; a void only for a generation that owes one.
+    /// and raises the last sequence of the epoch; those that it overtakes are noted as issued. A root or void is noted as such; a void only for a generation that owes one.
     /// The same extent once more adds fragments to it. Only the newest epoch opens generations: [`CatalogError::Closed`] for one that was
     /// closed, is a head, or is of an older epoch and not open.
     fn intend(&self, intent: Intent) -> Answer<'_, ()>;
@@ -85,12 +86,13 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     fn finish_move(&self, fragment: Fragment, doom_at: i64) -> Answer<'_, ()>;
 
     /// Versions that a rebuild found on the clouds, in one transaction: extents, fragments and the heads of their objects. One whose object has
-    /// a head as new or newer is passed over. [`CatalogError::Rule`] if one names an extent that is not among its own, or one that is
+    /// a head as new or newer, or whose generation was closed here, is passed over. [`CatalogError::Rule`] if one names an extent that is not among its own, or one that is
     /// known in another form.
     fn adopt(&self, found: Vec<Found>, now: i64) -> Answer<'_, ()>;
 
     /// Versions of which a rebuild could not tell whether they count, in place of those before. Nothing is written under such a generation,
-    /// and closing it changes nothing; one that is open here or owes a void is passed over.
+    /// and closing it changes nothing; one that is open here or owes a void is passed over. What was issued and never begun is forgotten: the
+    /// rebuild has judged it.
     fn await_providers(&self, waiting: Vec<Waiting>) -> Answer<'_, ()>;
 
     /// Epochs that were seen on the clouds, with the highest sequence seen in each: never used again.
@@ -138,6 +140,13 @@ pub trait Catalog: fmt::Debug + Send + Sync {
 
     /// Generations that are neither committed nor settled, oldest first.
     fn open_generations(&self) -> Answer<'_, Vec<OpenGeneration>>;
+
+    /// Generations whose sequence was given out and under which nothing was written yet, oldest first: all those below the last sequence of their
+    /// epoch that may still come.
+    fn issued(&self) -> Answer<'_, Vec<Generation>>;
+
+    /// Extents that were committed short of n sound fragments and have not been whole since, at most `limit`, the longest owed first.
+    fn debts(&self, limit: usize) -> Answer<'_, Vec<Debt>>;
 
     /// What [`Catalog::await_providers`] noted and no head has overtaken since: such an object can't be read.
     fn awaited(&self) -> Answer<'_, Vec<Waiting>>;

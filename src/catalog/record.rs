@@ -229,6 +229,17 @@ pub struct OpenGeneration {
     pub voids: Vec<ExtentId>,
 }
 
+/// An extent that counts and is not whole: its late fragments are owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debt {
+    /// The object that holds it.
+    pub name: String,
+    /// The extent.
+    pub extent: ExtentId,
+    /// When it was committed, nanoseconds since 1970.
+    pub since: i64,
+}
+
 /// An epoch and the last sequence that was issued in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochRow {
@@ -325,6 +336,12 @@ pub struct Census {
     pub doomed: u64,
     /// Open generations and owed voids.
     pub open: u64,
+    /// Removals that are kept.
+    pub removals: u64,
+    /// Extents whose late fragments are owed.
+    pub debts: u64,
+    /// When the oldest of them was committed, nanoseconds since 1970.
+    pub oldest_debt: Option<i64>,
 }
 
 /// What lies on one provider.

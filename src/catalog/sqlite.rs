@@ -15,6 +15,7 @@ mod check;
 mod archive;
 mod column;
 mod commit;
+mod debt;
 mod export;
 mod extent;
 mod fault;
@@ -31,6 +32,7 @@ mod open;
 mod read;
 mod readers;
 mod schema;
+mod shipment;
 mod sum;
 mod worker;
 mod write;
@@ -44,7 +46,7 @@ pub use worker::Tally;
 
 use super::change::Change;
 use super::record::{
-    Census, Commit, Committed, Doomed, EpochRow, Extent, Found, Fragment, Health, Intent, Member, OpenGeneration,
+    Census, Commit, Committed, Debt, Doomed, EpochRow, Extent, Found, Fragment, Health, Intent, Member, OpenGeneration,
     Piece, Pin, Usage, Version, Waiting,
 };
 use super::{Answer, Catalog, CatalogError};
@@ -309,6 +311,14 @@ impl Catalog for SqliteCatalog {
 
     fn open_generations(&self) -> Answer<'_, Vec<OpenGeneration>> {
         self.read(generation::open_ones)
+    }
+
+    fn issued(&self) -> Answer<'_, Vec<Generation>> {
+        self.read(generation::issued)
+    }
+
+    fn debts(&self, limit: usize) -> Answer<'_, Vec<Debt>> {
+        self.read(move |conn| debt::all(conn, limit))
     }
 
     fn epochs(&self) -> Answer<'_, Vec<EpochRow>> {

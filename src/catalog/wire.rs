@@ -5,9 +5,10 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use super::ledger::{Advisory, Entry, Lease, ShareKey};
 use super::record::{
-    Commit, Condition, EpochRow, Extent, Found, Fragment, FragmentState, Intent, Member, MemberState, Place, Version,
-    Waiting,
+    Commit, Condition, Debt, EpochRow, Extent, Found, Fragment, FragmentState, Intent, Member, MemberState, Place,
+    Version, Waiting,
 };
 use crate::fragment::cursor::Cursor;
 use crate::fragment::id::{ExtentId, Generation, Group, Kind, ProviderId, SetId, WriterId};
@@ -123,8 +124,34 @@ fields! {
     Commit { version, condition, places, others, digests, fragments, now, doom_at }
     Found { version, places, others, extents }
     Waiting { name, generation }
+    Debt { name, extent, since }
     EpochRow { epoch, writer, last_sequence }
     Member { id, name, weight, state, since }
+    ShareKey { mutable, index, number }
+    Lease { share, renew, cancel, renewed, expires }
+    Advisory { share, reason, at }
+}
+
+impl Wire for Entry {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Entry::Keep(lease) => {
+                out.push(0);
+                lease.put(out);
+            }
+            Entry::Forget(share) => {
+                out.push(1);
+                share.put(out);
+            }
+        }
+    }
+    fn get(bytes: &mut Cursor<'_>) -> Option<Entry> {
+        Some(match bytes.u8()? {
+            0 => Entry::Keep(Wire::get(bytes)?),
+            1 => Entry::Forget(Wire::get(bytes)?),
+            _ => return None,
+        })
+    }
 }
 
 impl<const N: usize> Wire for [u8; N] {

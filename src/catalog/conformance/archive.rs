@@ -9,8 +9,10 @@ use crate::catalog::archive::{Archive, ArchiveError, MOST_KEPT};
 use crate::catalog::change::Change;
 use crate::catalog::checkpoint::{self, CheckpointError, Reader, Record};
 use crate::catalog::journal::{self, Position, Segment};
+use crate::catalog::ledger::{Advisory, Entry, Lease, Ledger, ShareKey};
+use crate::catalog::shipment::{Cargo, FIRST_SEQUENCE, Shipment, ShipmentState};
 use crate::catalog::wire;
-use crate::fragment::id::SetId;
+use crate::fragment::id::{SetId, WriterId};
 
 fn records_of(catalog: &dyn Archive) -> (Position, Vec<Record>) {
     let records: Arc<Mutex<Vec<Record>>> = Arc::default();
@@ -145,6 +147,101 @@ fn a_catalog_that_was_used_apart_from_the_journal_is_found_out() {
     assert_eq!(block_on(empty.replay(later)), Err(CatalogError::Archive(gap)));
     assert_eq!(block_on(empty.replay(all.clone())), Ok(all.to()));
     assert_eq!(shown(&empty), shown(&original));
+}
+
+fn lease(number: u8, renewed: i64) -> Entry {
+    Entry::Keep(Lease {
+        share: share(number),
+        renew: [1; 32],
+        cancel: [2; 32],
+        renewed,
+        expires: renewed + 31,
+    })
+}
+
+fn share(number: u8) -> ShareKey {
+    ShareKey {
+        mutable: number.is_multiple_of(2),
+        index: [7; 16],
+        number,
+    }
+}
+
+fn advisory(number: u8) -> Advisory {
+    Advisory {
+        share: share(number),
+        reason: "bad hash".to_owned(),
+        at: number.into(),
+    }
+}
+
+/// All leases and advisories.
+fn books(catalog: &SqliteCatalog) -> (Vec<Lease>, Vec<Advisory>) {
+    block_on(async {
+        let mut leases = catalog.leases(false, [7; 16]).await.unwrap();
+        leases.extend(catalog.leases(true, [7; 16]).await.unwrap());
+        (leases, catalog.advisories().await.unwrap())
+    })
+}
+
+#[test]
+fn a_nodes_books_are_in_the_checkpoint_and_in_the_journal() {
+    let original = some();
+    block_on(async {
+        original.enter((1..5).map(|it| lease(it, 10)).collect()).await.unwrap();
+        for number in 1..4 {
+            original.advise(advisory(number), 2).await.unwrap();
+        }
+    });
+    let copy = built(bytes_of(&records_of(&original).1)).unwrap();
+    assert_eq!((books(&copy).0.len(), books(&copy).1.len()), (4, 2));
+    assert_eq!(books(&copy), books(&original));
+    block_on(async {
+        let entries = vec![lease(2, 50), Entry::Forget(share(3)), lease(9, 5)];
+        original.enter(entries).await.unwrap();
+        original.advise(advisory(5), 2).await.unwrap();
+        original.enter(Vec::new()).await.unwrap();
+    });
+    catch_up(&copy, &original, 10).unwrap();
+    assert_eq!(books(&copy), books(&original));
+    assert_eq!(books(&copy).1, [advisory(3), advisory(5)]);
+}
+
+#[test]
+fn a_checkpoint_takes_the_place_of_what_was_there_and_leaves_what_is_of_this_machine() {
+    let (original, old) = (some(), SqliteCatalog::inline(SET).unwrap());
+    let shipment = Shipment {
+        generation: sample::generation(1, FIRST_SEQUENCE),
+        cargo: Cargo::Journal { after: 3 },
+        to: Position::default(),
+        membership: 4,
+        at: 5,
+        bytes: 6,
+        state: ShipmentState::Leaving,
+        extents: vec![(
+            root_of(1).2,
+            sample::fragments(sample::extent_id(1), 1, 0, FragmentState::Sent),
+        )],
+    };
+    block_on(async {
+        old.keep_changes().await.unwrap();
+        old.claim_epoch(1, WriterId([9; 16])).await.unwrap();
+        old.enter(vec![lease(1, 10)]).await.unwrap();
+        old.note_shipment(shipment.clone()).await.unwrap();
+        old.save_probe(sample::provider_id(1), "{}".to_owned()).await.unwrap();
+    });
+    let records = records_of(&original).1;
+    let source = |records: Vec<Record>| Box::new(records.into_iter().map(Ok::<_, CheckpointError>));
+    let broken = block_on(old.supersede(source(records[..3].to_vec())));
+    assert!(broken.is_err());
+    assert_eq!(books(&old).0.len(), 1, "all or nothing");
+    block_on(old.supersede(source(records.clone()))).unwrap();
+    assert_eq!((&records_of(&old).1, shown(&old)), (&records, shown(&original)));
+    let generation = shipment.generation;
+    assert_eq!(block_on(old.shipments()).unwrap(), [shipment]);
+    assert!(block_on(old.probe(sample::provider_id(1))).unwrap().is_some());
+    block_on(old.forget_shipment(generation)).unwrap();
+    assert_eq!(block_on(old.shipments()).unwrap(), []);
 }
 
 #[test]

@@ -15,6 +15,9 @@ impl State {
         if head.is_some_and(|head| head >= version.generation) {
             return Ok(());
         }
+        if self.is_closed(version.generation) {
+            return Ok(());
+        }
         for (extent, fragments) in &found.extents {
             self.find(extent, fragments)?;
         }
@@ -52,18 +55,27 @@ impl State {
         if known.extent != *extent {
             return rule();
         }
-        known.life = Life::Lives;
-        for fragment in fragments {
-            if let Some(row) = self.row(fragment) {
+        let revived = std::mem::replace(&mut known.life, Life::Lives) != Life::Lives;
+        if revived {
+            for row in self
+                .fragments
+                .values_mut()
+                .filter(|row| row.fragment.extent == extent.id)
+            {
                 row.due = None;
-            } else {
+            }
+        }
+        for fragment in fragments {
+            if self.row(fragment).is_none() {
                 self.add(fragment)?;
             }
         }
+        self.review();
         Ok(())
     }
 
     pub(super) fn await_providers(&mut self, waiting: Vec<Waiting>) {
+        self.forget_issued();
         self.awaited = waiting
             .into_iter()
             .map(|waiting| (waiting.generation, waiting.name))

@@ -6,7 +6,7 @@ use futures::future;
 
 use super::state::{State, rule};
 use crate::catalog::record::{
-    Census, Commit, Committed, Doomed, EpochRow, Extent, Found, Fragment, Health, Intent, Member, OpenGeneration,
+    Census, Commit, Committed, Debt, Doomed, EpochRow, Extent, Found, Fragment, Health, Intent, Member, OpenGeneration,
     Piece, Pin, Usage, Version, Waiting,
 };
 use crate::catalog::{Answer, Catalog, CatalogError};
@@ -172,6 +172,14 @@ impl Catalog for Model {
 
     fn open_generations(&self) -> Answer<'_, Vec<OpenGeneration>> {
         self.does(|state| state.open())
+    }
+
+    fn issued(&self) -> Answer<'_, Vec<Generation>> {
+        self.does(|state| state.issued())
+    }
+
+    fn debts(&self, limit: usize) -> Answer<'_, Vec<Debt>> {
+        self.does(|state| state.debts(limit))
     }
 
     fn epochs(&self) -> Answer<'_, Vec<EpochRow>> {

@@ -2,7 +2,7 @@
 
 use super::{EXTENTS, NAMES, PROVIDERS};
 use crate::catalog::record::{
-    Census, Doomed, EpochRow, Extent, Fragment, Health, Member, OpenGeneration, Piece, Usage, Version, Waiting,
+    Census, Debt, Doomed, EpochRow, Extent, Fragment, Health, Member, OpenGeneration, Piece, Usage, Version, Waiting,
 };
 use crate::catalog::{Catalog, CatalogError, sample};
 use crate::fragment::id::{ExtentId, Generation};
@@ -25,6 +25,8 @@ pub(in crate::catalog) enum Shown {
     Doomed(Vec<Doomed>),
     Findings(Vec<String>),
     Awaited(Vec<Waiting>),
+    Issued(Vec<Generation>),
+    Debts(Vec<Debt>),
 }
 
 /// All that can be seen of a catalog, each with the question that it answers.
@@ -77,6 +79,10 @@ async fn look_at_lists(catalog: &dyn Catalog) -> Result<Vec<(String, Shown)>, Ca
         Shown::Open(catalog.open_generations().await?),
     );
     show("awaited".to_owned(), Shown::Awaited(catalog.awaited().await?));
+    show("issued".to_owned(), Shown::Issued(catalog.issued().await?));
+    for limit in [1, 99] {
+        show(format!("{limit} debts"), Shown::Debts(catalog.debts(limit).await?));
+    }
     show("epochs".to_owned(), Shown::Epochs(catalog.epochs().await?));
     show("members".to_owned(), Shown::Members(catalog.members().await?));
     show("usage".to_owned(), Shown::Usage(catalog.usage().await?));

@@ -10,10 +10,11 @@ use crate::catalog::record::{
 use crate::fragment::id::{ExtentId, Generation, Kind, ProviderId, WriterId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Open,
     OwesVoid,
     Settled,
+    Issued,
 }
 
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub(super) struct Begun {
     name: String,
     policy: String,
     condition: Condition,
-    stage: Stage,
+    pub(super) stage: Stage,
     root: Option<ExtentId>,
 }
 
@@ -63,6 +64,18 @@ pub(super) struct State {
     pub(super) turns: usize,
     /// What a rebuild could not tell.
     pub(super) awaited: BTreeMap<Generation, String>,
+    /// What was committed short of n, since when, and for which object.
+    pub(super) debts: BTreeMap<ExtentId, (i64, String)>,
+}
+
+pub(super) fn bare(stage: Stage) -> Begun {
+    Begun {
+        name: String::new(),
+        policy: String::new(),
+        condition: Condition::Any,
+        stage,
+        root: None,
+    }
 }
 
 pub(super) fn rule<T>() -> Result<T, CatalogError> {
@@ -153,11 +166,6 @@ impl State {
         self.epochs.values().next_back().copied()
     }
 
-    fn raise(&mut self, generation: Generation) {
-        let epoch = self.epochs.get_mut(&(generation.epoch, generation.writer)).unwrap();
-        epoch.last_sequence = epoch.last_sequence.max(generation.sequence);
-    }
-
     pub(super) fn claim(&mut self, epoch: u64, writer: WriterId) -> Result<(), CatalogError> {
         if let Some(newest) = self.newest().filter(|newest| newest.epoch >= epoch) {
             return Err(CatalogError::Epoch {
@@ -181,6 +189,7 @@ impl State {
             return Err(CatalogError::Closed(generation));
         }
         match self.begun.get(&generation) {
+            Some(begun) if begun.stage == Stage::Issued => {}
             Some(begun) if begun.stage != Stage::Open => return Err(CatalogError::Closed(generation)),
             Some(begun) if begun.name != intent.name => return rule(),
             Some(_) => return Ok(()),
@@ -310,13 +319,15 @@ impl State {
         }
         self.note(&commit.fragments);
         let old = self.heads.insert(commit.version.name.clone(), commit.clone());
-        for id in old.map_or(Vec::new(), |old| named(&old)) {
+        for id in old.as_ref().map_or(Vec::new(), named) {
             if !self.is_held(id) && self.extents.get(&id).is_some_and(|known| known.life == Life::Lives) {
                 self.retire(id, Life::HeldUntil(commit.now), commit.doom_at);
             }
         }
+        self.owe(commit, &old.map_or(Vec::new(), |old| named(&old)));
         self.retire_intended(commit.version.generation, commit.doom_at);
         self.begun.remove(&commit.version.generation);
+        self.review();
         Ok(Committed::Now(found))
     }
 
@@ -326,6 +337,7 @@ impl State {
                 row.fragment.state = fragment.state;
             }
         }
+        self.review();
     }
 
     pub(super) fn close(&mut self, generation: Generation, doom_at: i64) -> Result<(), CatalogError> {
@@ -338,20 +350,14 @@ impl State {
                 begun.stage = begun.root.map_or(Stage::Settled, |_| Stage::OwesVoid);
                 self.retire_intended(generation, doom_at);
             }
+            Some(begun) if begun.stage == Stage::Issued => begun.stage = Stage::Settled,
             Some(_) => {}
             None if is_head => return rule(),
             None => {
                 let newest = self.newest();
                 if newest.is_some_and(|it| it.epoch == generation.epoch && it.writer == generation.writer) {
                     self.raise(generation);
-                    let barred = Begun {
-                        name: String::new(),
-                        policy: String::new(),
-                        condition: Condition::Any,
-                        stage: Stage::Settled,
-                        root: None,
-                    };
-                    self.begun.insert(generation, barred);
+                    self.begun.insert(generation, bare(Stage::Settled));
                 }
             }
         }
@@ -417,6 +423,7 @@ impl State {
         for other in copies {
             other.due = other.due.or(Some(doom_at));
         }
+        self.review();
         Ok(())
     }
 
@@ -504,8 +511,11 @@ impl State {
             open: self
                 .begun
                 .values()
-                .filter(|begun| begun.stage != Stage::Settled)
+                .filter(|begun| matches!(begun.stage, Stage::Open | Stage::OwesVoid))
                 .count() as u64,
+            removals: (self.heads.len() - self.objects().len()) as u64,
+            debts: self.debts.len() as u64,
+            oldest_debt: self.debts.values().map(|(since, _)| *since).min(),
             ..Census::default()
         };
         for version in self.objects() {
@@ -555,7 +565,8 @@ impl State {
 
     pub(super) fn open(&self) -> Vec<OpenGeneration> {
         let mut found = Vec::new();
-        for (generation, begun) in self.begun.iter().filter(|(_, begun)| begun.stage != Stage::Settled) {
+        let begun = self.begun.iter();
+        for (generation, begun) in begun.filter(|(_, it)| matches!(it.stage, Stage::Open | Stage::OwesVoid)) {
             let of_it = self
                 .extents
                 .values()

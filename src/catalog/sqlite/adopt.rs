@@ -7,12 +7,13 @@ use rusqlite::Connection;
 use crate::catalog::record::{Commit, Condition, EpochRow, Extent, Found, Fragment, Waiting};
 
 use super::commit::{check_places, replace_head};
+use super::debt;
 use super::extent::{self, ExtentRow};
 use super::fault::{Done, Fault};
 use super::fragment;
 use super::generation::{self, GenerationRow};
 use super::head;
-use super::schema::AWAITING;
+use super::schema::{AWAITING, ISSUED, OWES_VOID, SETTLED};
 
 /// See [`crate::catalog::Catalog::adopt`].
 pub(super) fn adopt(conn: &Connection, all: &[Found], now: i64) -> Done<()> {
@@ -26,6 +27,10 @@ fn adopt_one(conn: &Connection, found: &Found, now: i64) -> Done<()> {
         .as_ref()
         .is_some_and(|old| old.version.generation >= version.generation)
     {
+        return Ok(());
+    }
+    let begun = generation::find(conn, version.generation)?;
+    if begun.is_some_and(|row| row.state == OWES_VOID || row.state == SETTLED) {
         return Ok(());
     }
     let mut named = BTreeMap::new();
@@ -54,7 +59,8 @@ fn adopt_one(conn: &Connection, found: &Found, now: i64) -> Done<()> {
     replace_head(conn, &commit, old, named).map(|_| ())
 }
 
-/// The row of an extent with its fragments, written if it isn't there. What had retired lives again: the clouds say that it counts.
+/// The row of an extent with its fragments, written if it isn't there. What had retired lives again, with all its fragments: the clouds say that
+/// it counts. A copy that a move left behind in an extent that lives goes all the same, listed or not.
 fn known(conn: &Connection, extent: &Extent, fragments: &[Fragment]) -> Done<ExtentRow> {
     let mut row = match extent::find(conn, extent.id)? {
         Some(row) => row,
@@ -66,23 +72,25 @@ fn known(conn: &Connection, extent: &Extent, fragments: &[Fragment]) -> Done<Ext
     if row.extent != *extent {
         return Err(Fault::rule(format!("extent {} was found in two forms", extent.id)));
     }
-    row.retired_at = None;
+    if row.retired_at.take().is_some() {
+        for mut there in fragment::all_of(conn, &row)? {
+            there.due = None;
+            there.save(conn)?;
+        }
+        row.save(conn)?;
+    }
     for found in fragments {
-        match fragment::find(conn, &row, found)? {
-            None => fragment::insert(conn, &row, found)?,
-            Some(mut there) if there.due.is_some() => {
-                there.due = None;
-                there.save(conn)?;
-            }
-            Some(_) => {}
+        if fragment::find(conn, &row, found)?.is_none() {
+            fragment::insert(conn, &row, found)?;
         }
     }
+    debt::review(conn, &row)?;
     Ok(row)
 }
 
 /// See [`crate::catalog::Catalog::await_providers`].
 pub(super) fn await_providers(conn: &Connection, waiting: &[Waiting]) -> Done<()> {
-    conn.execute("DELETE FROM generation WHERE state = ?1", [AWAITING])?;
+    conn.execute("DELETE FROM generation WHERE state IN (?1, ?2)", [AWAITING, ISSUED])?;
     for version in waiting {
         let row = GenerationRow {
             generation: version.generation,

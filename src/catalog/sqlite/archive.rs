@@ -3,8 +3,10 @@
 use crate::catalog::Answer;
 use crate::catalog::archive::{Archive, Sink, Source};
 use crate::catalog::journal::{Position, Segment};
+use crate::catalog::shipment::Shipment;
+use crate::fragment::id::Generation;
 
-use super::{SqliteCatalog, export, import, journal};
+use super::{Engine, SqliteCatalog, export, import, journal, shipment};
 
 impl Archive for SqliteCatalog {
     fn position(&self) -> Answer<'_, Position> {
@@ -33,5 +35,25 @@ impl Archive for SqliteCatalog {
 
     fn import(&self, source: Source) -> Answer<'_, Position> {
         self.write(move |conn| import::import(conn, source))
+    }
+
+    fn supersede(&self, source: Source) -> Answer<'_, Position> {
+        self.write(move |conn| import::supersede(conn, source))
+    }
+
+    fn exports_aside(&self) -> bool {
+        !matches!(self.engine, Engine::Inline(_))
+    }
+
+    fn note_shipment(&self, shipment: Shipment) -> Answer<'_, ()> {
+        self.write(move |conn| shipment::note(conn, &shipment))
+    }
+
+    fn shipments(&self) -> Answer<'_, Vec<Shipment>> {
+        self.read(shipment::all)
+    }
+
+    fn forget_shipment(&self, generation: Generation) -> Answer<'_, ()> {
+        self.write(move |conn| shipment::forget(conn, generation))
     }
 }

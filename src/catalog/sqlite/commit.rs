@@ -9,7 +9,7 @@
 //! then head, places, references, fragments, generation: in one transaction
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
@@ -17,6 +17,7 @@ use crate::catalog::record::{Commit, Committed, Condition, Version};
 use crate::fragment::id::{ExtentId, Generation, Kind};
 
 use super::column;
+use super::debt;
 use super::extent::{self, ExtentRow};
 use super::fault::{Done, Fault};
 use super::fragment;
@@ -137,9 +138,27 @@ pub(super) fn replace_head(
     note_digests(commit, &mut named)?;
     fragment::mark(conn, &commit.fragments)?;
     count(conn, commit, &old_held, &new_held, named)?;
+    owe(conn, commit, object, &old_held, &new_held)?;
     extent::retire_intended(conn, commit.version.generation, commit.doom_at)?;
     generation::remove(conn, commit.version.generation)?;
     Ok(Committed::Now(old.map(|head| head.version.generation)))
+}
+
+/// What the version has written and is not whole is owed from now on.
+fn owe(
+    conn: &Connection,
+    commit: &Commit,
+    object: i64,
+    old: &BTreeMap<Seat, Held>,
+    new: &BTreeMap<Seat, Held>,
+) -> Done<()> {
+    let known: BTreeSet<ExtentId> = old.values().map(|held| held.id).collect();
+    for held in new.values().filter(|held| !known.contains(&held.id)) {
+        if let Some(extent) = extent::find(conn, held.id)? {
+            debt::open(conn, &extent, object, commit.now)?;
+        }
+    }
+    Ok(())
 }
 
 /// Where each extent stands in the new version. Two stand at one byte only if the first is empty.

@@ -11,8 +11,8 @@ use crate::fragment::id::{Kind, SetId};
 use super::column;
 use super::extent::{self, ExtentRow};
 use super::fault::{Done, Fault};
-use super::schema::{AWAITING, NEVER_HELD, NO_DATA, OPEN, OWES_VOID, SETTLED};
-use super::{fragment, generation, head, journal, read};
+use super::schema::{AWAITING, ISSUED, NEVER_HELD, NO_DATA, OPEN, OWES_VOID, SETTLED};
+use super::{debt, fragment, generation, head, journal, ledger, read};
 
 /// Counts the records on their way.
 struct Out {
@@ -46,6 +46,13 @@ pub(super) fn export(conn: &Connection, sink: Sink) -> Done<Position> {
     extents(conn, &mut out)?;
     objects(conn, &mut out)?;
     generations(conn, &mut out)?;
+    for debt in debt::all(conn, usize::MAX)? {
+        out.give(Record::Debt { debt })?;
+    }
+    ledger::each_lease(conn, |lease| out.give(Record::Lease { lease }))?;
+    for advisory in ledger::advisories(conn)? {
+        out.give(Record::Advisory { advisory })?;
+    }
     let records = out.records + 1;
     out.give(Record::End { records })?;
     Ok(at)
@@ -129,6 +136,7 @@ fn generations(conn: &Connection, out: &mut Out) -> Done<()> {
             OWES_VOID => Stage::OwesVoid,
             SETTLED => Stage::Settled,
             AWAITING => Stage::Awaiting,
+            ISSUED => Stage::Issued,
             other => {
                 return Err(Fault::Damaged(format!(
                     "the state of generation {generation} is {other}"

@@ -7,6 +7,7 @@ use crate::fragment::id::{ExtentId, Generation, Group, Kind};
 use crate::stripe::geometry::Shape;
 
 use super::column::{self, get, number};
+use super::debt;
 use super::fault::{Done, Fault};
 use super::fragment;
 use super::generation;
@@ -125,6 +126,7 @@ impl ExtentRow {
         self.refs = 0;
         self.retired_at = Some(retired_at);
         self.save(conn)?;
+        debt::forget(conn, &self)?;
         let fragments = fragment::all_of(conn, &self)?;
         for mut fragment in fragments {
             if fragment.due.is_none() {

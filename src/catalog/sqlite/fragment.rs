@@ -155,11 +155,19 @@ pub(super) fn insert_due(conn: &Connection, extent: &ExtentRow, fragment: &Fragm
 
 /// Notes the state of the fragments that are known; others are passed over. True if that changed anything.
 pub(super) fn mark(conn: &Connection, fragments: &[Fragment]) -> Done<bool> {
-    change(conn, fragments, |row, wanted| {
+    let changed = change(conn, fragments, |row, wanted| {
         let changed = row.fragment.state != wanted;
         row.fragment.state = wanted;
         changed
-    })
+    })?;
+    let mut extents: Vec<_> = fragments.iter().map(|fragment| fragment.extent).collect();
+    extents.dedup();
+    for id in extents.into_iter().filter(|_| changed) {
+        if let Some(row) = super::extent::find(conn, id)? {
+            super::debt::review(conn, &row)?;
+        }
+    }
+    Ok(changed)
 }
 
 /// Moves the deletion of doomed fragments to `again_at`; others are passed over. True if that changed anything.

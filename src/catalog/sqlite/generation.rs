@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!  (none) ──begin──▶ OPEN ──commit──▶ (none)
-//!                     │ close, its root was intended ──▶ OWES_VOID ──settle_void──┐
-//!                     └ close, no root was intended ─────────────────────▶ SETTLED ──a newer epoch is claimed──▶ (none)
+//!     │       ▲       │ close, its root was intended ──▶ OWES_VOID ──settle_void──┐
+//!     │       │       └ close, no root was intended ─────────────────────▶ SETTLED ──a newer epoch is claimed──▶ (none)
+//!     └─ a higher sequence comes first ──▶ ISSUED ──close──▶ SETTLED
 //! ```
 //!
 //! Only the newest epoch may begin generations, and each closed one keeps its row while its epoch is the newest. So a generation that was
-//! closed can't be begun again, although sequences arrive in any order; nor can one that is a head.
+//! closed can't be begun again, although sequences arrive in any order; nor can one that is a head. A sequence that others overtook keeps a row
+//! too: whoever rebuilds from a checkpoint takes what is below the last sequence and without a row for settled.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -19,8 +21,11 @@ use super::column::{self, get, number};
 use super::extent;
 use super::fault::{Done, Fault};
 use super::head;
-use super::schema::{OPEN, OWES_VOID, SETTLED};
+use super::schema::{ISSUED, OPEN, OWES_VOID, SETTLED};
 use super::sum::Sum;
+
+/// Sequences that one intent may overtake: more puts than that are never on their way at once.
+const MOST_OVERTAKEN: u64 = 1 << 16;
 
 const COLUMNS: &str = "generation, name, policy, condition, expected, state, root, sum";
 
@@ -31,7 +36,7 @@ pub(super) struct GenerationRow {
     pub(super) name: String,
     pub(super) policy: String,
     pub(super) condition: Condition,
-    /// [`OPEN`], [`OWES_VOID`], [`SETTLED`] or [`super::schema::AWAITING`].
+    /// [`OPEN`], [`OWES_VOID`], [`SETTLED`], [`ISSUED`] or [`super::schema::AWAITING`].
     pub(super) state: i64,
     pub(super) root: Option<ExtentId>,
 }
@@ -97,6 +102,7 @@ pub(super) fn find(conn: &Connection, generation: Generation) -> Done<Option<Gen
 pub(super) fn open_for(conn: &Connection, intent: &Intent) -> Done<GenerationRow> {
     let generation = intent.extent.generation;
     match find(conn, generation)? {
+        Some(row) if row.state == ISSUED => begin(conn, intent),
         Some(row) if row.state != OPEN => Err(Fault::Refused(CatalogError::Closed(generation))),
         Some(row) if row.name != intent.name => Err(Fault::rule(format!(
             "generation {generation} was begun for object {:?}, not {:?}",
@@ -158,17 +164,26 @@ pub(super) fn bar(conn: &Connection, generation: Generation) -> Done<()> {
     let newest = newest_epoch(conn)?;
     if newest.is_some_and(|newest| (newest.epoch, newest.writer) == (generation.epoch, generation.writer)) {
         raise_sequence(conn, generation)?;
-        let barred = GenerationRow {
-            generation,
-            name: String::new(),
-            policy: String::new(),
-            condition: Condition::Any,
-            state: SETTLED,
-            root: None,
-        };
-        barred.save(conn)?;
+        bare(generation, SETTLED).save(conn)?;
     }
     Ok(())
+}
+
+/// The row of a generation of which nothing is known but its state.
+fn bare(generation: Generation, state: i64) -> GenerationRow {
+    GenerationRow {
+        generation,
+        name: String::new(),
+        policy: String::new(),
+        condition: Condition::Any,
+        state,
+        root: None,
+    }
+}
+
+/// Generations whose sequence was given out and under which nothing was written yet, oldest first.
+pub(super) fn issued(conn: &Connection) -> Done<Vec<Generation>> {
+    Ok(in_state(conn, ISSUED)?.into_iter().map(|row| row.generation).collect())
 }
 
 /// Generations that are open or owe a void, oldest first, with their extents.
@@ -300,13 +315,28 @@ pub(super) fn learn_epoch(conn: &Connection, row: EpochRow) -> Done<()> {
 fn raise_sequence(conn: &Connection, generation: Generation) -> Done<()> {
     let sequence = column::stored(generation.sequence, "a sequence")?.cast_unsigned();
     match find_epoch(conn, generation.epoch, generation.writer)? {
-        Some(known) if known.last_sequence < sequence => save_epoch(
-            conn,
-            EpochRow {
-                last_sequence: sequence,
-                ..known
-            },
-        ),
+        Some(known) if known.last_sequence < sequence => {
+            if sequence - known.last_sequence > MOST_OVERTAKEN {
+                let last = known.last_sequence;
+                return Err(Fault::rule(format!("sequence {sequence} comes after {last}")));
+            }
+            for overtaken in known.last_sequence + 1..sequence {
+                let generation = Generation {
+                    sequence: overtaken,
+                    ..generation
+                };
+                if find(conn, generation)?.is_none() {
+                    bare(generation, ISSUED).save(conn)?;
+                }
+            }
+            save_epoch(
+                conn,
+                EpochRow {
+                    last_sequence: sequence,
+                    ..known
+                },
+            )
+        }
         _ => Ok(()),
     }
 }

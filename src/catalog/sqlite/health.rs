@@ -10,6 +10,7 @@ use crate::catalog::record::{Census, FragmentState, Health};
 use crate::fragment::id::{Kind, ProviderId};
 
 use super::column::{self, get, number};
+use super::debt;
 use super::fault::Done;
 use super::generation;
 use super::head::Seat;
@@ -83,6 +84,8 @@ pub(super) fn census(conn: &Connection, away: &[ProviderId]) -> Done<Census> {
         "SELECT count(*) FROM fragment INDEXED BY fragment_due WHERE due IS NOT NULL",
     )?;
     census.open = generation::count_open(conn)?;
+    census.removals = count(conn, "SELECT count(*) FROM object WHERE kind = 5")?;
+    (census.debts, census.oldest_debt) = debt::count(conn)?;
     Ok(census)
 }
 

@@ -7,15 +7,15 @@ use rusqlite::Connection;
 use crate::catalog::archive::{ArchiveError, Source};
 use crate::catalog::checkpoint::{KeptFragment, KeptGeneration, Life, Record, Stage};
 use crate::catalog::journal::Position;
-use crate::catalog::record::{Commit, Condition, Extent, Fragment, Place, Version};
+use crate::catalog::record::{Commit, Condition, Debt, Extent, Fragment, Place, Version};
 use crate::fragment::id::{ExtentId, Kind, SetId};
 
 use super::export::set_of;
 use super::extent;
 use super::fault::{Done, Fault};
 use super::generation::{self, GenerationRow};
-use super::schema::{AWAITING, NEVER_HELD, OPEN, OWES_VOID, SETTLED};
-use super::{adopt, column, commit, fragment, head, journal, write};
+use super::schema::{AWAITING, ISSUED, NEVER_HELD, OPEN, OWES_VOID, SETTLED};
+use super::{adopt, column, commit, debt, fragment, head, journal, ledger, write};
 
 /// See [`crate::catalog::archive::Archive::import`].
 pub(super) fn import(conn: &Connection, source: Source) -> Done<Position> {
@@ -53,9 +53,33 @@ pub(super) fn import(conn: &Connection, source: Source) -> Done<Position> {
     Err(journal::refused(ArchiveError::Contradiction { number, why }))
 }
 
+/// See [`crate::catalog::archive::Archive::supersede`].
+pub(super) fn supersede(conn: &Connection, source: Source) -> Done<Position> {
+    // Those that refer go before those that are referred to.
+    for table in [
+        "lease",
+        "advisory",
+        "debt",
+        "place",
+        "fragment",
+        "object",
+        "extent",
+        "provider",
+        "generation",
+        "epoch",
+        "member",
+        "change",
+        "position",
+    ] {
+        conn.execute(&format!("DELETE FROM {table}"), [])?;
+    }
+    import(conn, source)
+}
+
 fn start(conn: &Connection, set: SetId, at: Position, membership: u64) -> Done<()> {
     let full = "SELECT EXISTS (SELECT 1 FROM epoch) OR EXISTS (SELECT 1 FROM member) OR EXISTS (SELECT 1 FROM extent) \
-        OR EXISTS (SELECT 1 FROM object) OR EXISTS (SELECT 1 FROM generation)";
+        OR EXISTS (SELECT 1 FROM object) OR EXISTS (SELECT 1 FROM generation) OR EXISTS (SELECT 1 FROM lease) \
+        OR EXISTS (SELECT 1 FROM advisory)";
     let changes = journal::position(conn)?.number;
     if changes > 0 || conn.query_row(full, [], |row| row.get::<_, bool>(0))? {
         return Err(journal::refused(ArchiveError::NotEmpty { changes }));
@@ -83,6 +107,9 @@ fn take(conn: &Connection, record: Record) -> Done<()> {
             places,
         } => take_object(conn, version, others, places),
         Record::Generation { kept } => take_generation(conn, kept),
+        Record::Debt { debt } => take_debt(conn, &debt),
+        Record::Lease { lease } => ledger::keep(conn, &lease),
+        Record::Advisory { advisory } => ledger::advise(conn, &advisory, u64::MAX),
         Record::Start { .. } | Record::End { .. } => Err(Fault::rule("it begins or ends there")),
     }
 }
@@ -164,8 +191,18 @@ fn take_generation(conn: &Connection, kept: KeptGeneration) -> Done<()> {
             Stage::OwesVoid => OWES_VOID,
             Stage::Settled => SETTLED,
             Stage::Awaiting => AWAITING,
+            Stage::Issued => ISSUED,
         },
         root: kept.root,
     };
     row.save(conn)
+}
+
+fn take_debt(conn: &Connection, owed: &Debt) -> Done<()> {
+    let object = head::find(conn, &owed.name)?;
+    let object =
+        object.ok_or_else(|| Fault::rule(format!("object {:?} is owed something and not there", owed.name)))?;
+    let extent = extent::find(conn, owed.extent)?.filter(extent::ExtentRow::is_held);
+    let extent = extent.ok_or_else(|| Fault::rule(format!("extent {} is owed something and not held", owed.extent)))?;
+    debt::open(conn, &extent, object.no, owed.since)
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::catalog::Answer;
+use crate::catalog::change::Change;
 use crate::catalog::ledger::{Advisory, Ended, Entry, Lease, Ledger, ShareKey};
 
 use super::SqliteCatalog;
@@ -14,7 +15,7 @@ pub(super) const TABLES: &str = include_str!("ledger.sql");
 
 impl Ledger for SqliteCatalog {
     fn enter(&self, entries: Vec<Entry>) -> Answer<'_, ()> {
-        self.write(move |conn| entries.iter().try_for_each(|entry| enter(conn, entry)))
+        self.make(Change::Enter { entries })
     }
 
     fn leases(&self, mutable: bool, index: [u8; 16]) -> Answer<'_, Vec<Lease>> {
@@ -26,7 +27,8 @@ impl Ledger for SqliteCatalog {
     }
 
     fn advise(&self, advisory: Advisory, most: usize) -> Answer<'_, ()> {
-        self.write(move |conn| advise(conn, &advisory, most))
+        let most = most as u64;
+        self.make(Change::Advise { advisory, most })
     }
 
     fn advisories(&self) -> Answer<'_, Vec<Advisory>> {
@@ -34,7 +36,8 @@ impl Ledger for SqliteCatalog {
     }
 }
 
-fn enter(conn: &Connection, entry: &Entry) -> Done<()> {
+/// See [`Ledger::enter`].
+pub(super) fn enter(conn: &Connection, entry: &Entry) -> Done<()> {
     match entry {
         Entry::Keep(lease) => keep(conn, lease),
         Entry::Forget(share) => {
@@ -46,7 +49,8 @@ fn enter(conn: &Connection, entry: &Entry) -> Done<()> {
     }
 }
 
-fn keep(conn: &Connection, lease: &Lease) -> Done<()> {
+/// Adds or renews a lease.
+pub(super) fn keep(conn: &Connection, lease: &Lease) -> Done<()> {
     let sql = "INSERT INTO lease (mutable, bucket, number, renew, cancel, renewed, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
         ON CONFLICT DO UPDATE SET renewed = max(renewed, excluded.renewed), expires = max(expires, excluded.expires)";
     let share = &lease.share;
@@ -69,15 +73,30 @@ fn leases(conn: &Connection, mutable: bool, index: [u8; 16]) -> Done<Vec<Lease>>
     let mut rows = statement.query(params![mutable, index])?;
     let mut leases = Vec::new();
     while let Some(row) = rows.next()? {
-        leases.push(Lease {
-            share: share(row)?,
-            renew: get(row, 3)?,
-            cancel: get(row, 4)?,
-            renewed: get(row, 5)?,
-            expires: get(row, 6)?,
-        });
+        leases.push(lease(row)?);
     }
     Ok(leases)
+}
+
+/// Calls `each` with every lease, in the order in which they were added.
+pub(super) fn each_lease(conn: &Connection, mut each: impl FnMut(Lease) -> Done<()>) -> Done<()> {
+    let mut statement =
+        conn.prepare("SELECT mutable, bucket, number, renew, cancel, renewed, expires FROM lease ORDER BY no")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(lease(row)?)?;
+    }
+    Ok(())
+}
+
+fn lease(row: &Row<'_>) -> Done<Lease> {
+    Ok(Lease {
+        share: share(row)?,
+        renew: get(row, 3)?,
+        cancel: get(row, 4)?,
+        renewed: get(row, 5)?,
+        expires: get(row, 6)?,
+    })
 }
 
 fn over(conn: &Connection, ended: Ended, after: Option<ShareKey>, limit: usize) -> Done<Vec<ShareKey>> {
@@ -103,7 +122,8 @@ fn over(conn: &Connection, ended: Ended, after: Option<ShareKey>, limit: usize) 
     Ok(shares)
 }
 
-fn advise(conn: &Connection, advisory: &Advisory, most: usize) -> Done<()> {
+/// See [`Ledger::advise`].
+pub(super) fn advise(conn: &Connection, advisory: &Advisory, most: u64) -> Done<()> {
     let share = &advisory.share;
     let sql = "INSERT INTO advisory (mutable, bucket, number, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT DO UPDATE SET at = max(at, excluded.at)";
@@ -120,7 +140,8 @@ fn advise(conn: &Connection, advisory: &Advisory, most: usize) -> Done<()> {
     Ok(())
 }
 
-fn advisories(conn: &Connection) -> Done<Vec<Advisory>> {
+/// See [`Ledger::advisories`].
+pub(super) fn advisories(conn: &Connection) -> Done<Vec<Advisory>> {
     let mut statement = conn.prepare_cached("SELECT mutable, bucket, number, reason, at FROM advisory ORDER BY no")?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();

@@ -6,7 +6,7 @@ use crate::catalog::change::Change;
 use crate::catalog::record::Committed;
 
 use super::fault::Done;
-use super::{adopt, commit, fragment, generation, journal, write};
+use super::{adopt, commit, fragment, generation, journal, ledger, write};
 
 /// What a change answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,9 @@ fn carry_out(conn: &Connection, change: &Change) -> Done<Made> {
         Change::Adopt { found, now } => adopt::adopt(conn, found, *now)?,
         Change::AwaitProviders { waiting } => adopt::await_providers(conn, waiting)?,
         Change::LearnEpochs { epochs } => adopt::learn_epochs(conn, epochs)?,
+        Change::Enter { entries } if entries.is_empty() => return Ok(Made::Nothing),
+        Change::Enter { entries } => entries.iter().try_for_each(|entry| ledger::enter(conn, entry))?,
+        Change::Advise { advisory, most } => ledger::advise(conn, advisory, *most)?,
     }
     Ok(Made::Done)
 }

@@ -20,6 +20,7 @@ pub(super) type Step = fn(&Connection) -> Done<()>;
 const STEPS: &[Step] = &[
     |conn| Ok(conn.execute_batch(schema::VERSION_1)?),
     |conn| Ok(conn.execute_batch(ledger::TABLES)?),
+    |conn| Ok(conn.execute_batch(schema::VERSION_3)?),
 ];
 
 /// The version that this program reads and writes.

@@ -7,7 +7,8 @@
 //!
 //! generation   what was begun: open, owing a void, or settled        epoch   the last sequence issued in each
 //! member  probe  pin  catalog                                        facts beside
-//! position ──1:n── change                                            where the catalog stands, and what is kept of the way
+//! debt ──1:1── extent   object                                       what was acknowledged and isn't whole yet
+//! position ──1:n── change   shipment                                 where the catalog stands, what is kept of the way, what left
 //! ```
 //!
 //! - Numbers (`no`) stand for ids inside the file only: they keep rows short and new ones side by side on the same pages. Fragments refer to
@@ -33,6 +34,9 @@ pub(super) const SETTLED: i64 = 2;
 /// `generation.state`: a rebuild found it and could not tell whether it counts, as too few providers answered.
 pub(super) const AWAITING: i64 = 3;
 
+/// `generation.state`: its sequence is below the last one issued, and nothing was written under it yet. It may still be begun.
+pub(super) const ISSUED: i64 = 4;
+
 /// `place.start` of what is no data: manifests, and the root of a removal.
 pub(super) const NO_DATA: i64 = -1;
 
@@ -44,3 +48,6 @@ pub(super) const AT_ONCE: i64 = i64::MIN;
 
 /// The statements that make an empty file a catalog of version 1.
 pub(super) const VERSION_1: &str = include_str!("schema.sql");
+
+/// The statements that make a catalog of version 2 one of version 3.
+pub(super) const VERSION_3: &str = include_str!("schema_3.sql");

@@ -7,12 +7,13 @@ use crate::catalog::record::{Extent, Fragment, FragmentState, Intent, Member, Pi
 use crate::fragment::id::{ExtentId, Generation, Kind, ProviderId};
 
 use super::column;
+use super::debt;
 use super::extent::{self, ExtentRow};
 use super::fault::{Done, Fault};
 use super::fragment::{self, FragmentRow};
 use super::generation::{self, GenerationRow};
 use super::read;
-use super::schema::{AT_ONCE, NEVER_HELD, OPEN, OWES_VOID, SETTLED};
+use super::schema::{AT_ONCE, ISSUED, NEVER_HELD, OPEN, OWES_VOID, SETTLED};
 
 /// See [`crate::catalog::Catalog::intend`].
 pub(super) fn intend(conn: &Connection, intent: &Intent) -> Done<()> {
@@ -63,6 +64,10 @@ fn owing(conn: &Connection, generation: Generation) -> Done<GenerationRow> {
 pub(super) fn close(conn: &Connection, generation: Generation, doom_at: i64) -> Done<()> {
     match generation::find(conn, generation)? {
         None => generation::bar(conn, generation),
+        Some(mut row) if row.state == ISSUED => {
+            row.state = SETTLED;
+            row.save(conn)
+        }
         Some(row) if row.state != OPEN => Ok(()),
         Some(mut row) => {
             row.state = if row.root.is_some() { OWES_VOID } else { SETTLED };
@@ -160,6 +165,7 @@ pub(super) fn finish_move(conn: &Connection, fragment: &Fragment, doom_at: i64) 
         other.due = Some(doom_at);
         other.save(conn)?;
     }
+    debt::review(conn, &extent)?;
     Ok(Moved::Done)
 }
 

@@ -101,7 +101,7 @@ fn a_later_schema_is_refused_and_left_as_it_is() {
             told(&path, mode),
             CatalogError::Newer {
                 found: 99,
-                known: 2,
+                known: 3,
                 ..
             }
         ));
