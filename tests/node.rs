@@ -36,6 +36,7 @@ on_every_backend![
     promises::what_leads_nowhere_is_told_before_the_pass_is_looked_at,
     promises::secrets_must_be_exactly_those_of_the_endpoint,
     promises::a_share_written_in_any_order_is_finished_once,
+    promises::a_refused_write_leaves_its_connection_usable_or_says_that_it_ends,
     promises::of_a_conflicting_write_nothing_stays,
     promises::a_share_in_progress_is_nobody_elses_and_not_seen,
     promises::an_aborted_share_can_be_allocated_again,

@@ -28,6 +28,7 @@ pub mod spool;
 pub mod cache;
 pub mod striped;
 pub mod identity;
+pub mod body;
 pub mod service;
 pub mod watch;
 pub mod listen;

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use http::header::{
-    ACCEPT, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RANGE, RETRY_AFTER,
+    ACCEPT, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPECT, HeaderName, RANGE, RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyDataStream, BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use super::body::{Arriving, paced};
 use super::id::{Kind, Share, StorageIndex};
 use super::range;
 use super::route::{Nowhere, Route};
@@ -48,12 +48,6 @@ const UNANNOUNCED: u64 = 1 << 20;
 
 /// Clients give a request up after 60 s, upload of the body included.
 const PATIENCE: Duration = Duration::from_secs(58);
-
-/// A body may pause so long, then it has to come at [`FLOOR`] bytes a second.
-const PAUSE: Duration = Duration::from_secs(30);
-
-/// The slowest honest client.
-const FLOOR: u64 = 1024;
 
 /// A read up to this many bytes is answered from one piece of memory.
 const AT_ONCE: u64 = 4 << 20;
@@ -91,24 +85,47 @@ impl Service {
     {
         let route = match Route::of(request.method(), request.uri().path()) {
             Ok(route) => route,
-            Err(Nowhere::NoSuchPath) => return refused(&Refusal::NotFound),
-            Err(Nowhere::OtherMethod) => {
-                return plain(StatusCode::METHOD_NOT_ALLOWED, ALLOW, HeaderValue::from_static(""));
-            }
+            Err(nowhere) => return self.lost(&nowhere, request).await,
         };
         if let Err(refusal) = self.pass.check(request.headers()) {
             // Whoever doesn't know the swissnum doesn't keep a connection.
             return closing(refused(&refusal));
         }
         let (head, body) = request.into_parts();
-        let answer = timeout(PATIENCE, self.carry_out(route, &head.headers, paced(body))).await;
+        let (arriving, rest) = paced(body);
+        let deadline = Instant::now() + PATIENCE;
+        let answer = timeout_at(deadline, self.carry_out(route, &head.headers, arriving)).await;
         let answer = answer.unwrap_or(Err(Refusal::Busy));
         match &answer {
             Ok(answer) => tracing::debug!("{route:?}: {}", answer.status()),
             Err(Refusal::Trouble(trouble)) => tracing::error!("{route:?}: {trouble}"),
             Err(refusal) => tracing::debug!("{route:?}: {refusal}"),
         }
-        answer.unwrap_or_else(|refusal| refused(&refusal))
+        let unread = matches!(answer, Err(Refusal::TooLong(_) | Refusal::Slow));
+        let answer = answer.unwrap_or_else(|refusal| refused(&refusal));
+        // Whoever waits for a word before sending a body is told by the answer that none is wanted.
+        let unsent = head.headers.contains_key(EXPECT) && !rest.is_empty();
+        if unread || unsent || !rest.take(deadline).await {
+            return closing(answer);
+        }
+        answer
+    }
+
+    /// No path or method of the protocol. Only whoever knows the swissnum keeps the connection.
+    async fn lost<B>(&self, nowhere: &Nowhere, request: Request<B>) -> Response<AnswerBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Display,
+    {
+        let answer = match nowhere {
+            Nowhere::NoSuchPath => refused(&Refusal::NotFound),
+            Nowhere::OtherMethod => plain(StatusCode::METHOD_NOT_ALLOWED, ALLOW, HeaderValue::from_static("")),
+        };
+        let known = self.pass.check(request.headers()).is_ok() && !request.headers().contains_key(EXPECT);
+        if known && paced(request.into_body()).1.take(Instant::now() + PATIENCE).await {
+            return answer;
+        }
+        closing(answer)
     }
 
     async fn carry_out(
@@ -263,32 +280,6 @@ fn lease(secrets: &Secrets) -> LeaseSecrets {
 
 // ── requests ──
 
-/// A body on its way in.
-type Arriving = BoxStream<'static, Result<Bytes, Refusal>>;
-
-/// A body that may not come too slowly.
-fn paced<B>(body: B) -> Arriving
-where
-    B: HttpBody<Data = Bytes> + Send + 'static,
-    B::Error: Display,
-{
-    let began = Instant::now();
-    let frames = Box::pin(BodyDataStream::new(body));
-    let next = move |(mut frames, received): (std::pin::Pin<Box<BodyDataStream<B>>>, u64)| async move {
-        let deadline = began + PAUSE + Duration::from_secs(received / FLOOR);
-        match timeout_at(deadline, frames.next()).await {
-            Err(_) => Err(Refusal::Slow),
-            Ok(None) => Ok(None),
-            Ok(Some(Err(_))) => Err(Refusal::Input("a body that was cut off")),
-            Ok(Some(Ok(bytes))) => {
-                let received = received + bytes.len() as u64;
-                Ok(Some((bytes, (frames, received))))
-            }
-        }
-    };
-    stream::try_unfold((frames, 0), next).boxed()
-}
-
 fn announced(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
     let Some(header) = headers.get(CONTENT_LENGTH) else {
         return Ok(None);
@@ -345,25 +336,22 @@ fn takes_cbor(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
+/// Only the first header line counts, as on Tahoe's server: its own tests send a second one.
 fn accepts_cbor(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut none = true;
-    for header in headers.get_all(ACCEPT) {
-        none = false;
-        let accepted = header
-            .to_str()
-            .unwrap_or_default()
-            .split(',')
-            .map(|one| one.split(';').next().unwrap_or_default().trim());
-        for kind in accepted {
-            if ["application/cbor", "application/*", "*/*"]
-                .iter()
-                .any(|ours| kind.eq_ignore_ascii_case(ours))
-            {
-                return Ok(());
-            }
-        }
+    let Some(header) = headers.get(ACCEPT) else {
+        return Ok(());
+    };
+    let mut kinds = header
+        .to_str()
+        .unwrap_or_default()
+        .split(',')
+        .map(|one| one.split(';').next().unwrap_or_default().trim());
+    let ours = ["application/cbor", "application/*", "*/*"];
+    if kinds.any(|kind| ours.iter().any(|ours| kind.eq_ignore_ascii_case(ours))) {
+        Ok(())
+    } else {
+        Err(Refusal::NotAcceptable)
     }
-    if none { Ok(()) } else { Err(Refusal::NotAcceptable) }
 }
 
 // ── answers ──

@@ -376,3 +376,22 @@ pub(crate) async fn a_read_only_node_takes_nothing_new(mut ground: Ground) {
         204
     );
 }
+
+/// Tahoe's clients keep connections in a pool and repeat nothing but GETs.
+pub(crate) async fn a_refused_write_leaves_its_connection_usable_or_says_that_it_ends(ground: Ground) {
+    let node = ground.start().await;
+    let mut client = node.client().await;
+    let (si, bytes) = (index('r'), vec![7; 1 << 20]);
+    client.allocate(&si, &[0], 1 << 20, 1).await;
+    assert_eq!(client.patch(&si, 0, 2, 0, &bytes).await.status, 401);
+    assert_eq!(client.patch(&si, 9, 1, 0, &bytes).await.status, 404);
+    let path = format!("immutable/{si}/999/corrupt");
+    assert_eq!(client.send("POST", &path, &[], &[], &bytes).await.status, 404);
+    assert_eq!(
+        client.patch(&si, 0, 1, 0, &bytes).await.status,
+        201,
+        "one connection for all of it"
+    );
+    let answer = client.patch(&si, 0, 1, 0, &vec![7; 8 << 20]).await;
+    assert_eq!((answer.status, answer.headers["connection"].as_str()), (404, "close"));
+}
