@@ -1,6 +1,7 @@
 //! A whole put and get against plain OpenDAL calls that move the same coded bytes, in one run, interleaved.
 //!
-//! `cargo bench --bench store [-- MIB]`; the answers are checked. The table goes to `docs/benchmarks.md`.
+//! `cargo bench --bench store [-- MIB [FOLDER]]`; the answers are checked. The table goes to `docs/benchmarks.md`.
+//! OpenDAL syncs each file that it closes, on both sides: in a folder on a disk the device is the limit, on a tmpfs (`/dev/shm`) the memory is.
 //!
 //! ```text
 //! plain put   n × (fragment bytes) written through OpenDAL's own operator, n at a time            raic put   seal, code, tag, send, commit
@@ -10,7 +11,7 @@
 #![expect(clippy::print_stdout, reason = "the table is the answer")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,10 @@ use raic::store::put::Put;
 use raic::store::send::Silent;
 use raic::store::{Ground, Settings, Store};
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const K: u16 = 4;
 const M: u16 = 2;
 const ROUNDS: usize = 5;
@@ -43,19 +48,25 @@ fn main() {
         .skip(1)
         .find_map(|word| word.parse().ok())
         .unwrap_or(1024);
+    let folder = std::env::args().skip(1).find(|word| Path::new(word).is_dir());
+    let folder = folder.map_or_else(std::env::temp_dir, PathBuf::from);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     println!(
         "{K}+{M}, {mib} MiB, {ROUNDS} rounds each, MiB of payload per second: median (least, most); ratio of medians to plain OpenDAL"
     );
-    println!("kernel {}", raic::codec::kernel::name());
+    println!(
+        "kernel {}, folders in {}",
+        raic::codec::kernel::name(),
+        folder.display()
+    );
     for sealed in [true, false] {
-        runtime.block_on(compare("fs", mib, sealed));
-        runtime.block_on(compare("memory", mib, sealed));
+        runtime.block_on(compare("fs", &folder, mib, sealed));
+        runtime.block_on(compare("memory", &folder, mib, sealed));
     }
 }
 
-async fn compare(kind: &str, mib: usize, sealed: bool) {
-    let folder = tempfile::tempdir().expect("a folder");
+async fn compare(kind: &str, folder: &Path, mib: usize, sealed: bool) {
+    let folder = tempfile::tempdir_in(folder).expect("a folder");
     let data: Vec<u8> = (0..=250_u8).cycle().take(mib << 20).collect();
     let data = Arc::new(data);
     let plain = operators(kind, folder.path());

@@ -279,12 +279,13 @@ fn payload(keys: &Keys, header: &Header, blobs: &[(u16, Vec<u8>)]) -> Vec<u8> {
         let mut chunks = vec![vec![0; shape.coded_len(stripe) as usize]; shape.k.into()];
         let mut want: Vec<(usize, &mut [u8])> = chunks.iter_mut().map(|chunk| &mut chunk[..]).enumerate().collect();
         code.reconstruct(&have, &mut want).unwrap();
-        for (number, chunk) in (0..).zip(&mut chunks) {
+        for (number, chunk) in (0..).zip(&chunks) {
             let index = stripe * u64::from(shape.k) + u64::from(number);
-            let plain = match &cipher {
-                Some(cipher) => cipher.open(index, chunk).unwrap(),
-                None => chunk,
-            };
+            let mut plain = vec![0; shape.plain_len(stripe) as usize];
+            match &cipher {
+                Some(cipher) => cipher.open_into(index, chunk, &mut plain).unwrap(),
+                None => plain.copy_from_slice(chunk),
+            }
             let carried = within(&shape.chunk_payload(stripe, number)).len();
             assert!(plain[carried..].iter().all(|byte| *byte == 0), "the padding is zero");
             payload.extend_from_slice(&plain[..carried]);

@@ -1,4 +1,4 @@
-//! Reading bytes of one extent: asks for fragments as [`Gather`] decides, verifies every frame, opens and rebuilds into place.
+//! Reading bytes of one extent: asks for fragments as [`Gather`] decides, verifies every frame; `assemble` opens and rebuilds into place.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,6 +10,7 @@ use futures::stream::FuturesUnordered;
 use tokio::task::spawn_blocking;
 
 use super::Store;
+use super::assemble::Assembly;
 use super::clouds::Cloud;
 use super::error::StoreError;
 use super::gather::{Action, Gather};
@@ -17,8 +18,6 @@ use super::hedge::{self, Lateness};
 use super::send::{Progress, blob_key};
 use super::weave::header;
 use crate::catalog::record::{Extent, Fragment, FragmentState, OpenGeneration, Piece};
-use crate::cipher::ChunkCipher;
-use crate::codec::Code;
 use crate::fragment::frame::cut;
 use crate::fragment::header::Header;
 use crate::fragment::secret::Keys;
@@ -97,11 +96,11 @@ impl Store {
         source: &Source,
         range: Range<u64>,
         progress: &Arc<dyn Progress>,
-    ) -> Result<(Vec<u8>, Notes), StoreError> {
+    ) -> Result<(Bytes, Notes), StoreError> {
         let extent = &source.piece.extent;
         let window = extent.shape.window(&range);
         if window.is_empty() {
-            return Ok((Vec::new(), Notes::default()));
+            return Ok((Bytes::new(), Notes::default()));
         }
         let wanted = wanted(extent, &window, &range);
         let (arrived, notes) = self.gather(source, &window, &wanted, progress).await?;
@@ -111,7 +110,8 @@ impl Store {
         let assembly = self
             .assembly(extent, window, range, arrived)
             .map_err(|what| inconsistent(source, what))?;
-        let bytes = spawn_blocking(move || assembly.run())
+        let pool = self.pool.clone();
+        let bytes = spawn_blocking(move || assembly.run(&pool))
             .await
             .expect("assembling does not panic");
         let bytes = bytes.map_err(|what| inconsistent(source, what))?;
@@ -308,12 +308,12 @@ impl Store {
             .sealed
             .then(|| self.keys.cipher(extent.key_id, extent.id, &extent.salt))
             .transpose();
-        let code =
-            Code::new(usize::from(extent.shape.k), usize::from(extent.shape.n)).map_err(|error| error.to_string())?;
         Ok(Assembly {
             cipher: cipher.map_err(|error| error.to_string())?,
-            extent: extent.clone(),
-            code,
+            shape: extent.shape,
+            code: self
+                .code(extent.shape.k, extent.shape.n)
+                .map_err(|error| error.to_string())?,
             window,
             range,
             arrived,
@@ -423,63 +423,5 @@ fn inconsistent(source: &Source, what: String) -> StoreError {
     StoreError::Inconsistent {
         name: source.name.clone(),
         what,
-    }
-}
-
-/// Verified chunks on their way to the reader.
-struct Assembly {
-    cipher: Option<ChunkCipher>,
-    extent: Extent,
-    code: Code,
-    window: Range<u64>,
-    range: Range<u64>,
-    arrived: BTreeMap<u16, Arrived>,
-}
-
-impl Assembly {
-    fn run(self) -> Result<Vec<u8>, String> {
-        let len = usize::try_from(self.range.end - self.range.start).map_err(|_| "the range does not fit memory")?;
-        let mut out = Vec::with_capacity(len);
-        let mut scratch = Vec::new();
-        for (at, stripe) in self.window.clone().enumerate() {
-            for need in self.extent.shape.needs(stripe, &self.range) {
-                let plain = need.plain.start as usize..need.plain.end as usize;
-                let chunk = self
-                    .arrived
-                    .get(&need.chunk)
-                    .and_then(|a| Some(&a.bytes[a.good[at].clone()?]));
-                match (chunk, &self.cipher) {
-                    (Some(chunk), None) => out.extend_from_slice(&chunk[plain]),
-                    (chunk, cipher) => {
-                        scratch.resize(self.extent.shape.coded_len(stripe) as usize, 0);
-                        match chunk {
-                            Some(chunk) => scratch.copy_from_slice(chunk),
-                            None => self.rebuild(at, need.chunk, &mut scratch)?,
-                        }
-                        if let Some(cipher) = cipher {
-                            let index = stripe * u64::from(self.extent.shape.k) + u64::from(need.chunk);
-                            cipher.open(index, &mut scratch).map_err(|error| error.to_string())?;
-                        }
-                        out.extend_from_slice(&scratch[plain]);
-                    }
-                }
-            }
-        }
-        Ok(out)
-    }
-
-    fn rebuild(&self, at: usize, chunk: u16, into: &mut [u8]) -> Result<(), String> {
-        let have: Vec<(usize, &[u8])> = self.stripe(at).collect();
-        self.code
-            .reconstruct(&have, &mut [(usize::from(chunk), into)])
-            .map_err(|error| error.to_string())
-    }
-
-    /// The good chunks of one stripe of the window, by index.
-    fn stripe(&self, at: usize) -> impl Iterator<Item = (usize, &[u8])> {
-        let good = move |(index, a): (&u16, &'_ Arrived)| a.good[at].clone().map(|range| (usize::from(*index), range));
-        self.arrived
-            .iter()
-            .filter_map(move |(index, a)| good((index, a)).map(|(i, range)| (i, &a.bytes[range])))
     }
 }

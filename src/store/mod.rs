@@ -10,6 +10,7 @@
 //! Decisions with a history are machines without I/O (`scatter`, `gather`); the rest awaits. What is promised is `docs/semantics.md`.
 
 pub mod annul;
+mod assemble;
 pub mod attach;
 pub mod clouds;
 pub mod draft;
@@ -36,7 +37,7 @@ pub mod sweep;
 pub mod weave;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
@@ -44,6 +45,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::cloud_set::policy::Policy;
+use crate::codec::{Code, CodeError};
 use crate::entropy::Entropy;
 use crate::fragment::secret::Keys;
 use crate::provider::health::Watched;
@@ -115,6 +117,8 @@ pub struct Store {
     entropy: Arc<dyn Entropy>,
     settings: Settings,
     pool: Pool,
+    /// Codes by k and n, so that what one worked out for an erasure pattern is there for the next read.
+    codes: Mutex<BTreeMap<(u16, u16), Code>>,
     /// Permits of [`MEMORY_UNIT`] bytes.
     memory: Arc<Semaphore>,
     writer: OnceCell<Writer>,
@@ -148,6 +152,7 @@ impl Store {
             hedges: Budget::default(),
             policies,
             pool: Pool::default(),
+            codes: Mutex::default(),
             writer: OnceCell::new(),
             begun: OnceCell::new(),
             keys,
@@ -244,6 +249,17 @@ impl Store {
     fn units(&self, bytes: u64) -> u32 {
         let all = self.settings.memory / MEMORY_UNIT;
         u32::try_from(bytes.div_ceil(MEMORY_UNIT).clamp(1, all.max(1))).unwrap_or(u32::MAX)
+    }
+
+    /// The code of this shape.
+    pub(crate) fn code(&self, k: u16, n: u16) -> Result<Code, CodeError> {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(code) = codes.get(&(k, n)) {
+            return Ok(code.clone());
+        }
+        let code = Code::new(usize::from(k), usize::from(n))?;
+        codes.insert((k, n), code.clone());
+        Ok(code)
     }
 
     /// When blobs that nothing holds any more may be deleted, nanoseconds since 1970.

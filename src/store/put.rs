@@ -103,7 +103,7 @@ impl Store {
         self.begin_writing().await?;
         self.check_condition(&put.name, put.condition).await?;
         self.seats(&put.policy, ExtentId::default())?;
-        let code = Code::new(usize::from(put.policy.k), usize::from(put.policy.n())).expect("a checked policy");
+        let code = self.code(put.policy.k, put.policy.n()).expect("a checked policy");
         Ok(Writing {
             store: self.clone(),
             generation: self.writer().await?.next(),

@@ -48,7 +48,7 @@ pub struct Reader {
 }
 
 /// What a fetch brought: bytes, what was learnt, and the memory that they count against.
-type Landed = (Vec<u8>, Notes, OwnedSemaphorePermit);
+type Landed = (Bytes, Notes, OwnedSemaphorePermit);
 
 /// One fetch.
 #[derive(Clone, Debug)]
@@ -233,7 +233,7 @@ impl Drop for Reader {
 
 /// Bytes that count against the memory budget until they are dropped.
 struct Held {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     _permit: OwnedSemaphorePermit,
 }
 

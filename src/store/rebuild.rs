@@ -66,8 +66,14 @@ impl Store {
         };
         let mut refused = BTreeSet::new();
         for (at, index) in missing.iter().enumerate() {
+            let shape = extent.shape;
+            let code = self.code(shape.k, shape.n).map_err(|error| StoreError::Inconsistent {
+                name: source.name.clone(),
+                what: error.to_string(),
+            })?;
             let body = Regrowth {
                 keys: self.keys.clone(),
+                code,
                 pool: self.pool.clone(),
                 extent: extent.clone(),
                 index: *index,
@@ -266,6 +272,7 @@ impl Frames {
 /// One fragment being made from others.
 struct Regrowth {
     keys: Keys,
+    code: Code,
     pool: Pool,
     extent: Extent,
     index: u16,
@@ -275,7 +282,6 @@ struct Regrowth {
 impl Regrowth {
     fn frames(self) -> Result<Frames, String> {
         let (extent, shape) = (&self.extent, &self.extent.shape);
-        let code = Code::new(usize::from(shape.k), usize::from(shape.n)).map_err(|error| error.to_string())?;
         let tags = FrameKeys::new(&self.keys, extent.key_id, extent.id, &extent.salt, *shape)
             .map_err(|error| error.to_string())?;
         let len = usize::try_from(shape.fragment_len(extent.header_len)).map_err(|error| error.to_string())?;
@@ -287,7 +293,8 @@ impl Regrowth {
             let window_at = usize::try_from(stripe).map_err(|error| error.to_string())?;
             let good = |(index, a): (&u16, _)| good_chunk(*index, a, window_at);
             let have: Vec<(usize, &[u8])> = self.arrived.iter().filter_map(|(index, a)| good((index, a))).collect();
-            code.reconstruct(&have, &mut [(usize::from(self.index), &mut slab[at..end])])
+            self.code
+                .reconstruct(&have, &mut [(usize::from(self.index), &mut slab[at..end])])
                 .map_err(|error| error.to_string())?;
             let tag = tags.tag(self.index, stripe, &slab[at..end]);
             slab[end..end + tag.len()].copy_from_slice(&tag);

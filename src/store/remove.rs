@@ -9,7 +9,6 @@ use super::put::{Complete, Put, Stored, Writing};
 use super::send::Progress;
 use crate::catalog::record::{Condition, Version};
 use crate::cloud_set::policy::Policy;
-use crate::codec::Code;
 use crate::fragment::id::{ExtentId, Kind};
 
 impl Store {
@@ -35,7 +34,7 @@ impl Store {
             modified: None,
             len_hint: Some(0),
         };
-        let code = Code::new(usize::from(policy.k), usize::from(policy.n())).expect("a checked policy");
+        let code = self.code(policy.k, policy.n()).expect("a checked policy");
         let generation = self.writer().await?.next();
         let writing = Writing {
             store: self.clone(),

@@ -80,7 +80,7 @@ impl Store {
             let (more, notes) = self.fetch(&source, within, progress).await?;
             self.note(&notes).await;
             if bytes.is_empty() {
-                bytes = more;
+                bytes = more.into();
             } else {
                 bytes.extend_from_slice(&more);
             }
