@@ -7,7 +7,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::task::spawn_blocking;
 
 use super::Store;
 use super::assemble::Assembly;
@@ -111,9 +110,7 @@ impl Store {
             .assembly(extent, window, range, arrived)
             .map_err(|what| inconsistent(source, what))?;
         let pool = self.pool.clone();
-        let bytes = spawn_blocking(move || assembly.run(&pool))
-            .await
-            .expect("assembling does not panic");
+        let bytes = self.workers.run(move || assembly.run(&pool)).await;
         let bytes = bytes.map_err(|what| inconsistent(source, what))?;
         Ok((bytes, Notes { rebuilt, ..notes }))
     }
@@ -225,8 +222,8 @@ impl Store {
             Ok(bytes) => {
                 let keys = self.keys.clone();
                 let skip = usize::try_from(if first { frames.start } else { 0 }).expect("a header is at most 4 KiB");
-                let work = spawn_blocking(move || verify(&keys, &extent, fragment, window, bytes, skip));
-                Ok(work.await.expect("verifying does not panic"))
+                let work = move || verify(&keys, &extent, fragment, window, bytes, skip);
+                Ok(self.workers.run(work).await)
             }
         };
         (fragment, verified)

@@ -35,6 +35,7 @@ pub mod slab;
 pub mod snapshot;
 pub mod sweep;
 pub mod weave;
+pub mod work;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +56,7 @@ pub use error::StoreError;
 use hedge::Budget;
 use settle::Settled;
 use slab::Pool;
+use work::Workers;
 
 /// Patience, graces and bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +119,7 @@ pub struct Store {
     entropy: Arc<dyn Entropy>,
     settings: Settings,
     pool: Pool,
+    workers: Workers,
     /// Codes by k and n, so that what one worked out for an erasure pattern is there for the next read.
     codes: Mutex<BTreeMap<(u16, u16), Code>>,
     /// Permits of [`MEMORY_UNIT`] bytes.
@@ -152,6 +155,7 @@ impl Store {
             hedges: Budget::default(),
             policies,
             pool: Pool::default(),
+            workers: Workers::default(),
             codes: Mutex::default(),
             writer: OnceCell::new(),
             begun: OnceCell::new(),

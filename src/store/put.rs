@@ -326,12 +326,12 @@ impl Writing {
         let copies: Vec<u64> = seats.chosen.iter().map(|_| store.entropy.number()).collect();
         let intent = self.intent(extent.clone(), &seats.chosen, &copies);
         let (keys, code, pool, numbers) = (store.keys.clone(), self.code.clone(), store.pool.clone(), copies);
-        let work = spawn_blocking(move || weave(&keys, &code, &pool, draft, extent, &owner, &numbers));
+        let work = store
+            .workers
+            .run(move || weave(&keys, &code, &pool, draft, extent, &owner, &numbers));
         let (woven, noted) = tokio::join!(work, store.catalog.intend(intent.clone()));
         noted?;
-        let woven = woven
-            .expect("coding does not panic")
-            .map_err(|error| self.miscoded(error))?;
+        let woven = woven.map_err(|error| self.miscoded(error))?;
         let sent = store
             .send(woven, seats, intent, &Rule::of(&self.put.policy), &self.progress)
             .await;

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::task::spawn_blocking;
 
 use super::Store;
 use super::clouds::Cloud;
@@ -79,9 +78,7 @@ impl Store {
                 index: *index,
                 arrived: arrived.clone(),
             };
-            let frames = spawn_blocking(move || body.frames())
-                .await
-                .expect("rebuilding does not panic");
+            let frames = self.workers.run(move || body.frames()).await;
             let frames = frames.map_err(|what| StoreError::Inconsistent {
                 name: source.name.clone(),
                 what,
