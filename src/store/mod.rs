@@ -79,7 +79,7 @@ impl Default for Settings {
             stragglers: Duration::from_secs(30),
             patience: Duration::from_mins(5),
             grace: Duration::from_hours(1),
-            memory: 128 << 20,
+            memory: 160 << 20,
             liars: 1,
         }
     }

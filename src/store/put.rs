@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -13,6 +14,7 @@ use super::error::StoreError;
 use super::manifest::{Listed, manifest_payloads};
 use super::name;
 use super::send::{Progress, Rule, Sent, departing};
+use super::slab::Lent;
 use super::weave::{WeaveError, weave};
 use crate::catalog::CatalogError;
 use crate::catalog::record::{Commit, Committed, Condition, Extent, Fragment, FragmentState, Intent, Place, Version};
@@ -128,6 +130,17 @@ impl Store {
         };
         if holds { Ok(()) } else { Err(refused(name, live)) }
     }
+}
+
+/// Parts the memory that an extent counts for among its fragments.
+fn lend(fragments: Vec<Bytes>, mut permit: OwnedSemaphorePermit) -> Vec<Bytes> {
+    let share = permit.num_permits() / fragments.len();
+    let mut lent: Vec<Bytes> = Vec::with_capacity(fragments.len());
+    for bytes in fragments {
+        let permit = permit.split(share);
+        lent.push(Bytes::from_owner(Lent { bytes, _permit: permit }));
+    }
+    lent
 }
 
 pub(crate) fn refused(name: &str, live: Option<Generation>) -> StoreError {
@@ -312,7 +325,7 @@ impl Writing {
         })
     }
 
-    /// One extent: its intent is durable before its first byte leaves; the memory is free again when all have answered.
+    /// One extent: its intent is durable before its first byte leaves; the memory of each fragment is free again when it is confirmed.
     async fn ship(
         &self,
         draft: Draft,
@@ -331,11 +344,11 @@ impl Writing {
             .run(move || weave(&keys, &code, &pool, draft, extent, &owner, &numbers));
         let (woven, noted) = tokio::join!(work, store.catalog.intend(intent.clone()));
         noted?;
-        let woven = woven.map_err(|error| self.miscoded(error))?;
+        let mut woven = woven.map_err(|error| self.miscoded(error))?;
+        woven.fragments = lend(woven.fragments, permit);
         let sent = store
             .send(woven, seats, intent, &Rule::of(&self.put.policy), &self.progress)
             .await;
-        drop(permit);
         Ok(sent)
     }
 

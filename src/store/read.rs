@@ -13,6 +13,7 @@ use super::Store;
 use super::error::StoreError;
 use super::fetch::{Notes, Source};
 use super::send::Progress;
+use super::slab::Lent;
 use crate::catalog::record::{Piece, Pin, Version};
 use crate::entropy::random;
 use crate::fragment::id::Kind;
@@ -169,7 +170,10 @@ impl Reader {
         self.notes.add(notes);
         self.settle_freshness().await?;
         self.progress.0.payload(bytes.len() as u64);
-        Ok(Some(Bytes::from_owner(Held { bytes, _permit: permit })))
+        Ok(Some(Bytes::from_owner(Lent {
+            bytes,
+            _permit: Some(permit),
+        })))
     }
 
     /// What was learnt on the way; kept in the catalog for repair. To be called at the end, also after an error.
@@ -228,17 +232,5 @@ impl Drop for Reader {
         for flight in &self.flights {
             flight.abort();
         }
-    }
-}
-
-/// Bytes that count against the memory budget until they are dropped.
-struct Held {
-    bytes: Bytes,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
     }
 }

@@ -241,10 +241,16 @@ impl<'a> Flight<'a> {
         intent: &Intent,
     ) -> Option<Event> {
         let event = event(seat, answer, &self.seats[seat], &mut self.causes);
-        if matches!(event, Event::Confirmed(_)) || !self.replace(seat, intent).await {
+        if matches!(event, Event::Confirmed(_)) {
+            // Its memory is for the next extent.
+            self.bodies[seat] = Bytes::new();
             return Some(event);
         }
-        None
+        if self.replace(seat, intent).await {
+            None
+        } else {
+            Some(event)
+        }
     }
 
     /// Hands the seat to the next spare: its row first, then its fragment.

@@ -8,6 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Below this size, in bytes, a buffer is made and dropped: the allocator is quick there.
 const WORTH_KEEPING: usize = 1 << 20;
@@ -92,6 +93,19 @@ impl Drop for Slab {
             let bytes = std::mem::take(&mut self.bytes);
             self.home.kept().push(bytes);
         }
+    }
+}
+
+/// Bytes that count against the budget of memory until their last holder lets go.
+#[derive(Debug)]
+pub(super) struct Lent {
+    pub(super) bytes: Bytes,
+    pub(super) _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
