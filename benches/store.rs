@@ -3,6 +3,8 @@
 //! `cargo bench --bench store [-- MIB [FOLDER]]`; the answers are checked. The table goes to `docs/benchmarks.md`.
 //! OpenDAL syncs each file that it closes, on both sides: in a folder on a disk the device is the limit, on a tmpfs (`/dev/shm`) the memory is.
 //!
+//! `paced` puts a line of 60 MiB/s each way before each of the folders, on both sides: what lies between the bytes of two extents shows there.
+//!
 //! ```text
 //! plain put   n × (fragment bytes) written through OpenDAL's own operator, n at a time            raic put   seal, code, tag, send, commit
 //! plain get   k of the n read back                                                               raic get   fetch, verify, open
@@ -27,6 +29,7 @@ use raic::entropy::SystemEntropy;
 use raic::fragment::secret::{Keys, SetSecret};
 use raic::provider::memory::Memory;
 use raic::provider::opendal::{Spec, open};
+use raic::provider::pace::{Pace, Paced};
 use raic::provider::retry::Retry;
 use raic::provider::{Provider, steady};
 use raic::store::clouds::Configured;
@@ -42,6 +45,9 @@ const K: u16 = 4;
 const M: u16 = 2;
 const ROUNDS: usize = 5;
 const FRAGMENT: usize = 8 << 20;
+
+/// Bytes a second each way of a provider whose device is the limit.
+const RATE: u64 = 60 << 20;
 
 fn main() {
     let mib: usize = std::env::args()
@@ -59,6 +65,7 @@ fn main() {
         raic::codec::kernel::name(),
         folder.display()
     );
+    runtime.block_on(compare("paced", &folder, mib, true));
     for sealed in [true, false] {
         runtime.block_on(compare("fs", &folder, mib, sealed));
         runtime.block_on(compare("memory", &folder, mib, sealed));
@@ -69,7 +76,7 @@ async fn compare(kind: &str, folder: &Path, mib: usize, sealed: bool) {
     let folder = tempfile::tempdir_in(folder).expect("a folder");
     let data: Vec<u8> = (0..=250_u8).cycle().take(mib << 20).collect();
     let data = Arc::new(data);
-    let plain = operators(kind, folder.path());
+    let plain = plain(kind, folder.path());
     let store = store(kind, folder.path()).await;
     let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     for round in 0..ROUNDS {
@@ -78,12 +85,8 @@ async fn compare(kind: &str, folder: &Path, mib: usize, sealed: bool) {
         note("raic put", raic_put(&store, &data, sealed).await);
         note("plain get", plain_get(&plain, data.len(), round).await);
         note("raic get", raic_get(&store, &data).await);
-        for operator in &plain {
-            operator
-                .delete_with(&format!("{round}/"))
-                .recursive(true)
-                .await
-                .expect("plain blobs go");
+        for place in &plain {
+            place.clear(round).await;
         }
         store.sweep(100_000).await.expect("old blobs go");
     }
@@ -125,25 +128,88 @@ fn median(times: &[Duration]) -> Duration {
     sorted[sorted.len() / 2]
 }
 
-fn operators(kind: &str, folder: &Path) -> Vec<Operator> {
+/// A place for bytes that RAIC has no part in.
+#[derive(Clone)]
+enum Plain {
+    Opendal(Operator),
+    /// OpenDAL behind a slow line.
+    Slow(Arc<dyn Provider>),
+}
+
+impl Plain {
+    async fn write(&self, key: &str, body: bytes::Bytes) {
+        match self {
+            Plain::Opendal(operator) => drop(operator.write(key, body).await.expect("a plain write")),
+            Plain::Slow(provider) => drop(provider.put(key, body).await.expect("a plain write")),
+        }
+    }
+
+    async fn read(&self, key: &str, len: usize) -> usize {
+        match self {
+            Plain::Opendal(operator) => operator.read(key).await.expect("a plain read").to_bytes().len(),
+            Plain::Slow(provider) => {
+                let parts = provider.get(key, 0..len as u64).await.expect("a plain read");
+                parts.join().len()
+            }
+        }
+    }
+
+    async fn clear(&self, round: usize) {
+        let prefix = format!("{round}/");
+        match self {
+            Plain::Opendal(operator) => {
+                let gone = operator.delete_with(&prefix).recursive(true).await;
+                gone.expect("plain blobs go");
+            }
+            Plain::Slow(provider) => {
+                let mut listing = provider.list(&prefix);
+                while let Some(listed) = listing.next().await {
+                    let key = listed.expect("a listing").key;
+                    provider.delete(&key).await.expect("plain blobs go");
+                }
+            }
+        }
+    }
+}
+
+/// A device that is the limit: what a disk or a link of its own gives each provider.
+fn slow(provider: Arc<dyn Provider>, seed: u64) -> Arc<dyn Provider> {
+    let pace = Pace {
+        latency: Duration::from_millis(5),
+        jitter: Duration::ZERO,
+        upload: Some(RATE),
+        download: Some(RATE),
+    };
+    Arc::new(Paced::new(provider, pace, seed))
+}
+
+fn plain(kind: &str, folder: &Path) -> Vec<Plain> {
     opendal::install_default();
-    (0..K + M)
-        .map(|i| {
-            let path = |what: &str| folder.join(format!("plain{i}{what}")).to_string_lossy().into_owned();
-            let options = match kind {
-                "fs" => vec![
-                    ("root".to_owned(), path("")),
-                    ("atomic_write_dir".to_owned(), path("tmp")),
-                ],
-                _ => vec![("root".to_owned(), "/".to_owned())],
-            };
-            Operator::via_iter(kind, options).expect("an operator")
-        })
-        .collect()
+    let place = |i: u16| {
+        let path = |what: &str| folder.join(format!("plain{i}{what}")).to_string_lossy().into_owned();
+        let options = match kind {
+            "memory" => vec![("root".to_owned(), "/".to_owned())],
+            _ => vec![
+                ("root".to_owned(), path("")),
+                ("atomic_write_dir".to_owned(), path("tmp")),
+            ],
+        };
+        if kind == "paced" {
+            let spec = Spec::new(
+                format!("plain{i}"),
+                "fs",
+                BTreeMap::from([("root".to_owned(), path(""))]),
+            );
+            let opened = open(&spec).expect("a provider");
+            return Plain::Slow(slow(opened, u64::from(i)));
+        }
+        Plain::Opendal(Operator::via_iter(kind, options).expect("an operator"))
+    };
+    (0..K + M).map(place).collect()
 }
 
 /// The same coded bytes as RAIC writes: n fragments of 8 MiB for each k × 8 MiB of payload, n writes at a time twice over.
-async fn plain_put(operators: &[Operator], data: &Arc<Vec<u8>>, round: usize) -> Duration {
+async fn plain_put(places: &[Plain], data: &Arc<Vec<u8>>, round: usize) -> Duration {
     let begin = Instant::now();
     let extents = data.len().div_ceil(FRAGMENT * usize::from(K));
     let blobs = (0..extents).flat_map(|extent| (0..usize::from(K + M)).map(move |index| (extent, index)));
@@ -152,13 +218,8 @@ async fn plain_put(operators: &[Operator], data: &Arc<Vec<u8>>, round: usize) ->
             let body = bytes::Bytes::from_owner(Whole(data.clone()));
             let at = ((extent * usize::from(K) + index % usize::from(K)) * FRAGMENT).min(body.len());
             let body = body.slice(at..(at + FRAGMENT).min(body.len()));
-            let operator = operators[index].clone();
-            async move {
-                operator
-                    .write(&format!("{round}/{extent}-{index}"), body)
-                    .await
-                    .expect("a plain write")
-            }
+            let place = places[index].clone();
+            async move { place.write(&format!("{round}/{extent}-{index}"), body).await }
         })
         .buffer_unordered(usize::from(K + M) * 2)
         .collect::<Vec<_>>()
@@ -174,21 +235,16 @@ impl AsRef<[u8]> for Whole {
     }
 }
 
-async fn plain_get(operators: &[Operator], len: usize, round: usize) -> Duration {
+async fn plain_get(places: &[Plain], len: usize, round: usize) -> Duration {
     let begin = Instant::now();
     let extents = len.div_ceil(FRAGMENT * usize::from(K));
     let blobs = (0..extents).flat_map(|extent| (0..usize::from(K)).map(move |index| (extent, index)));
     let read = stream::iter(blobs)
         .map(|(extent, index)| {
-            let operator = operators[index].clone();
-            async move {
-                operator
-                    .read(&format!("{round}/{extent}-{index}"))
-                    .await
-                    .expect("a plain read")
-                    .to_bytes()
-                    .len()
-            }
+            let place = places[index].clone();
+            let at = (extent * usize::from(K) + index) * FRAGMENT;
+            let len = FRAGMENT.min(len.saturating_sub(at));
+            async move { place.read(&format!("{round}/{extent}-{index}"), len).await }
         })
         .buffered(usize::from(K) * 2)
         .fold(0, |sum, len| async move { sum + len })
@@ -203,17 +259,17 @@ async fn store(kind: &str, folder: &Path) -> Arc<Store> {
     let providers = (0..K + M).map(|i| {
         let name = format!("p{i}");
         let provider: Arc<dyn Provider> = match kind {
-            "fs" => {
+            "fs" | "paced" => {
                 let root = folder.join(&name).to_string_lossy().into_owned();
                 let spec = Spec::new(name.clone(), "fs", BTreeMap::from([("root".to_owned(), root)]));
                 let patience = raic::provider::isolate::Patience::default();
-                steady(
-                    open(&spec).expect("a provider"),
-                    &spec.limits,
-                    patience,
-                    Retry::default(),
-                    u64::from(i),
-                )
+                let opened = open(&spec).expect("a provider");
+                let opened = if kind == "paced" {
+                    slow(opened, u64::from(i))
+                } else {
+                    opened
+                };
+                steady(opened, &spec.limits, patience, Retry::default(), u64::from(i))
             }
             _ => Arc::new(Memory::new(name.clone())),
         };
