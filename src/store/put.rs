@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -14,7 +13,7 @@ use super::error::StoreError;
 use super::manifest::{Listed, manifest_payloads};
 use super::name;
 use super::send::{Progress, Rule, Sent, departing};
-use super::slab::Lent;
+use super::slab::lend;
 use super::weave::{WeaveError, weave};
 use crate::catalog::CatalogError;
 use crate::catalog::record::{Commit, Committed, Condition, Extent, Fragment, FragmentState, Intent, Place, Version};
@@ -130,17 +129,6 @@ impl Store {
         };
         if holds { Ok(()) } else { Err(refused(name, live)) }
     }
-}
-
-/// Parts the memory that an extent counts for among its fragments.
-fn lend(fragments: Vec<Bytes>, mut permit: OwnedSemaphorePermit) -> Vec<Bytes> {
-    let share = permit.num_permits() / fragments.len();
-    let mut lent: Vec<Bytes> = Vec::with_capacity(fragments.len());
-    for bytes in fragments {
-        let permit = permit.split(share);
-        lent.push(Bytes::from_owner(Lent { bytes, _permit: permit }));
-    }
-    lent
 }
 
 pub(crate) fn refused(name: &str, live: Option<Generation>) -> StoreError {

@@ -109,6 +109,17 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
+/// Parts the memory that an extent counts for among its fragments.
+pub(super) fn lend(fragments: Vec<Bytes>, mut permit: OwnedSemaphorePermit) -> Vec<Bytes> {
+    let share = permit.num_permits() / fragments.len();
+    let mut lent: Vec<Bytes> = Vec::with_capacity(fragments.len());
+    for bytes in fragments {
+        let permit = permit.split(share);
+        lent.push(Bytes::from_owner(Lent { bytes, _permit: permit }));
+    }
+    lent
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
