@@ -7,7 +7,7 @@
 //! codec  stripe  cipher  fragment  cloud_set  placement      pure: bytes and numbers in, bytes and numbers out
 //! clock  entropy  provider  catalog                          the doors to the world
 //! store  care  mix                                           the work
-//! node                                                       the Tahoe-LAFS storage node
+//! node  status                                               the Tahoe-LAFS storage node, and what it tells its owner
 //! config  cli                                                the front door
 //! ```
 //!
@@ -30,6 +30,7 @@ pub mod care;
 pub mod mix;
 
 pub mod node;
+pub mod status;
 
 pub mod config;
 pub mod cli;

@@ -14,6 +14,8 @@ mod home;
 mod providers;
 #[path = "cli/refused.rs"]
 mod refused;
+#[path = "cli/served.rs"]
+mod served;
 #[path = "cli/surface.rs"]
 mod surface;
 #[path = "cli/walks.rs"]

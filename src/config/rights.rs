@@ -54,11 +54,16 @@ fn check(meta: &Metadata, demand: Demand) -> Result<(), Refusal> {
         Demand::Secret => group_and_world,
         Demand::Unchanged => world_writes,
     };
-    if open == 0 {
+    if open == 0 || is_credential(mode, meta.uid(), meta.gid()) {
         return Ok(());
     }
     let written = demand == Demand::Unchanged || mode & 0o044 == 0;
     Err(Refusal::Open { mode, written })
+}
+
+/// Whether these are the rights of a systemd credential: root's, with an access list for the one service, whose mask shows as the group's right to read.
+fn is_credential(mode: u32, owner: u32, group: u32) -> bool {
+    (mode & 0o7777, owner, group) == (0o440, 0, 0)
 }
 
 /// What the system said, in a few words.
@@ -76,6 +81,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn only_roots_own_group_may_read_a_credential() {
+        assert!(is_credential(0o440, 0, 0));
+        for (mode, owner, group) in [(0o440, 1000, 0), (0o440, 0, 1000), (0o444, 0, 0), (0o460, 0, 0)] {
+            assert!(!is_credential(mode, owner, group), "{mode:o} {owner} {group}");
+        }
+    }
 
     #[test]
     fn what_others_may_do_decides_whether_a_file_is_read() {

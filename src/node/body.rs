@@ -25,6 +25,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// The slowest honest client.
 const FLOOR: u64 = 1024;
 
+/// A body that memory is kept for is there within this time, or its client has given up.
+const HURRY: u64 = 50;
+
 /// What is still taken of a refused request: more than a client's PATCH has.
 const MOST_TAKEN: usize = 4 << 20;
 
@@ -65,6 +68,24 @@ where
             Ok(None) => Ok(None),
             Ok(Some(Err(_))) => Err(Refusal::Input("a body that was cut off")),
             Ok(Some(Ok(bytes))) => {
+                let received = received + bytes.len() as u64;
+                Ok(Some((bytes, (frames, received))))
+            }
+        }
+    };
+    stream::try_unfold((frames, 0), next).boxed()
+}
+
+/// The same frames of a body of `len` bytes, refused as soon as it is clear that they won't all have come in time.
+pub fn hurried(frames: Arriving, len: u64) -> Arriving {
+    let began = Instant::now();
+    let next = move |(mut frames, received): (Arriving, u64)| async move {
+        let due = Duration::from_millis(1000 * HURRY * received / len.max(1));
+        match timeout_at(began + TAKING + due, frames.next()).await {
+            Err(_) => Err(Refusal::Slow),
+            Ok(None) => Ok(None),
+            Ok(Some(bytes)) => {
+                let bytes = bytes?;
                 let received = received + bytes.len() as u64;
                 Ok(Some((bytes, (frames, received))))
             }
@@ -130,5 +151,40 @@ impl Rest {
         };
         let deadline = deadline.min(Instant::now() + TAKING);
         timeout_at(deadline, taking).await.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames of 1 MiB, `every` seconds apart.
+    fn dripping(frames: u64, every: u64) -> Arriving {
+        let drip = move |number: u64| async move {
+            if number == frames {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_secs(every)).await;
+            Some((Ok(Bytes::from(vec![0; 1 << 20])), number + 1))
+        };
+        stream::unfold(0, drip).boxed()
+    }
+
+    async fn received(mut frames: Arriving) -> Result<u64, Refusal> {
+        let mut received = 0;
+        while let Some(bytes) = frames.next().await {
+            received += bytes?.len() as u64;
+        }
+        Ok(received)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_memory_is_kept_for_has_to_come_in_time() {
+        let began = Instant::now();
+        assert_eq!(received(hurried(dripping(16, 3), 16 << 20)).await, Ok(16 << 20));
+        assert_eq!(began.elapsed(), Duration::from_secs(48));
+        let began = Instant::now();
+        assert_eq!(received(hurried(dripping(16, 9), 16 << 20)).await, Err(Refusal::Slow));
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -156,7 +156,10 @@ impl Identity {
 
 fn read(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
     let mut file = std::fs::File::open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
+    let meta = file.metadata()?;
+    // A systemd credential is root's, and the mask of its access list shows as the group's right.
+    let credential = (meta.mode() & 0o7777, meta.uid(), meta.gid()) == (0o440, 0, 0);
+    let mode = if credential { 0o400 } else { meta.mode() & 0o777 };
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text)?;
     Ok((text, mode))
@@ -180,6 +183,7 @@ fn write(path: &Path, seed: &[u8; 32]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_seed_is_an_address_for_ever() {

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use super::id::{Kind, Share, StorageIndex};
-use super::lease::Leases;
+use super::lease::{LEASE, Leases};
 use super::provider::{Object, Place, STEP, StorageProvider, Trouble};
 use super::secret::Hashed;
 use super::server::{
@@ -39,6 +39,8 @@ pub struct Rules {
     pub reserve: u64,
     /// When shares go with their leases; never if `None`.
     pub expiry: Option<Expiry>,
+    /// Seconds since the last renewal before which no share goes: providers bill for a least time, whether a blob is there or not.
+    pub hold: i64,
 }
 
 /// When a lease no longer keeps its share.
@@ -122,13 +124,23 @@ impl Keeper {
             return Ok(());
         };
         let now = self.clock.seconds();
-        let ended = match expiry {
-            Expiry::AtItsEnd => Ended::Expired(now),
-            Expiry::Age(seconds) => Ended::RenewedBefore(now.saturating_sub(seconds)),
-            Expiry::RenewedBefore(second) => Ended::RenewedBefore(second),
+        let before = match expiry {
+            Expiry::AtItsEnd => now.saturating_sub(LEASE),
+            Expiry::Age(seconds) => now.saturating_sub(seconds),
+            Expiry::RenewedBefore(second) => second,
         };
-        for key in self.leases.ended(ended, None, EXPIRE_AT_ONCE).await.map_err(books)? {
+        let before = before.min(now.saturating_sub(self.rules.hold));
+        let over = self
+            .leases
+            .ended(Ended::RenewedBefore(before), None, EXPIRE_AT_ONCE)
+            .await;
+        for key in over.map_err(books)? {
             let share = Share::from(key);
+            // Others went before it, which takes time: somebody may have renewed meanwhile.
+            let leases = self.leases.of(share.kind, share.index).await.map_err(books)?;
+            if leases.iter().any(|lease| lease.share == key && lease.renewed >= before) {
+                continue;
+            }
             match share.kind {
                 Kind::Immutable => {
                     self.provider.remove(Place::Share(share.index, share.number)).await?;
@@ -144,8 +156,21 @@ impl Keeper {
         Ok(())
     }
 
-    /// Bytes that may still be promised.
-    fn space(&self) -> u64 {
+    /// The owner's decisions.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Bytes promised to uploads in progress.
+    #[must_use]
+    pub fn promised(&self) -> u64 {
+        self.uploads.promised()
+    }
+
+    /// Bytes that may still be promised; `u64::MAX` if nothing bounds them.
+    #[must_use]
+    pub fn space(&self) -> u64 {
         if self.rules.read_only {
             return 0;
         }

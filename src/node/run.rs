@@ -45,6 +45,7 @@ pub struct Parts {
 pub struct Running {
     listening: Listening,
     keeper: Arc<Keeper>,
+    service: Arc<Service>,
     identity: Identity,
     control: Option<SocketAddr>,
     tending: [JoinHandle<()>; 2],
@@ -61,7 +62,7 @@ impl Running {
         let keeper = Arc::new(Keeper::new(parts.provider, parts.ledger, clock, parts.rules));
         keeper.tend().await.map_err(io::Error::other)?;
         let service = Arc::new(Service::new(keeper.clone(), parts.identity.swissnum()));
-        let listening = Listening::at(parts.listen, &parts.identity, service).await?;
+        let listening = Listening::at(parts.listen, &parts.identity, service.clone()).await?;
         let control = match (parts.control, still) {
             (Some(address), Some(still)) => Some(Control::new(keeper.clone(), still).open(address).await?),
             _ => None,
@@ -70,6 +71,7 @@ impl Running {
         Ok(Running {
             listening,
             keeper,
+            service,
             identity: parts.identity,
             control,
             tending,
@@ -85,6 +87,18 @@ impl Running {
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Its shares, leases and uploads.
+    #[must_use]
+    pub fn keeper(&self) -> &Arc<Keeper> {
+        &self.keeper
+    }
+
+    /// What answers its clients.
+    #[must_use]
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
     }
 
     /// Where the door for tests is.

@@ -20,12 +20,13 @@ use hyper::body::{Body as HttpBody, Frame};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{Arriving, paced};
+use super::body::{self, Arriving, paced};
 use super::id::{Kind, Share, StorageIndex};
 use super::range;
 use super::route::{Nowhere, Route};
 use super::secret::{Pass, Purpose, Secrets};
 use super::server::{LeaseSecrets, Reading, Refusal, StorageServer};
+use super::tally::Tally;
 use super::wire;
 
 /// Bytes of the longest allocation.
@@ -64,6 +65,7 @@ pub struct Service {
     server: Arc<dyn StorageServer>,
     pass: Pass,
     bodies: Arc<Semaphore>,
+    tally: Tally,
 }
 
 impl Service {
@@ -74,7 +76,14 @@ impl Service {
             server,
             pass: Pass::of(swissnum),
             bodies: Arc::new(Semaphore::new(BODIES / usize::try_from(UNIT).expect("4096"))),
+            tally: Tally::default(),
         }
+    }
+
+    /// What was answered until now.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Answers one request, within 60 seconds.
@@ -83,10 +92,22 @@ impl Service {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Display,
     {
-        let route = match Route::of(request.method(), request.uri().path()) {
-            Ok(route) => route,
-            Err(nowhere) => return self.lost(&nowhere, request).await,
+        let began = Instant::now();
+        let route = Route::of(request.method(), request.uri().path());
+        let answer = match &route {
+            Ok(route) => self.answer_at(*route, request).await,
+            Err(nowhere) => self.lost(nowhere, request).await,
         };
+        self.tally
+            .count(route.ok().as_ref(), answer.status().as_u16(), began.elapsed());
+        answer
+    }
+
+    async fn answer_at<B>(&self, route: Route, request: Request<B>) -> Response<AnswerBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Display,
+    {
         if let Err(refusal) = self.pass.check(request.headers()) {
             // Whoever doesn't know the swissnum doesn't keep a connection.
             return closing(refused(&refusal));
@@ -251,8 +272,10 @@ impl Service {
         if announced.is_some_and(|len| len > limit) {
             return Err(Refusal::TooLong(limit));
         }
-        let room = self.room(announced.unwrap_or(limit)).await;
-        let body = collect(headers, body, limit).await?;
+        let len = announced.unwrap_or(limit);
+        let room = self.room(len).await;
+        // While it is awaited, others can't have the room.
+        let body = collect(headers, body::hurried(body, len), limit).await?;
         let request = wire::read_test_write(&body)?;
         let enabler = secrets.get(Purpose::WriteEnabler);
         let answer = self

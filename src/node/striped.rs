@@ -21,7 +21,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::cache::{Cache, Origin};
 use super::id::{StorageIndex, share_number};
 use super::provider::{Answer, Change, Incoming, Object, Place, StorageProvider, Trouble, VersionId};
+use super::space::{self, Seat};
 use super::spool::{Outflow, Room, Spool};
+use crate::catalog::CatalogError;
 use crate::catalog::record::Condition;
 use crate::cloud_set::policy::Policy;
 use crate::store::Store;
@@ -60,6 +62,19 @@ pub struct Ground {
     pub room: Room,
     /// Bytes of the cache.
     pub cache: u64,
+    /// What bounds what is stored.
+    pub limits: Limits,
+}
+
+/// What bounds the bytes that a node puts on its clouds.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// The most bytes on a provider, by its name.
+    pub quotas: BTreeMap<String, u64>,
+    /// What a byte costs in a month, by the provider's name.
+    pub prices: BTreeMap<String, f64>,
+    /// The most that storage may cost in a month.
+    pub budget: Option<f64>,
 }
 
 /// The clouds as a place for shares.
@@ -74,6 +89,7 @@ pub struct Striped {
     /// Shares of buckets that were read lately: they never change.
     open: Arc<Mutex<HashMap<Place, Arc<dyn Object>>>>,
     progress: Arc<dyn Progress>,
+    limits: Arc<Limits>,
 }
 
 impl fmt::Debug for Striped {
@@ -99,6 +115,7 @@ impl Striped {
             cache: Arc::new(Cache::new(ground.cache)),
             open: Arc::default(),
             progress: Arc::new(Silent),
+            limits: Arc::new(ground.limits),
         })
     }
 
@@ -138,6 +155,27 @@ impl Striped {
             id: version,
             snapshot: Mutex::new(Arc::new(snapshot)),
         })
+    }
+
+    /// What every provider that may be given more still takes.
+    async fn seats(&self) -> Result<Vec<Seat>, CatalogError> {
+        let usage = self.store.catalog().usage().await?;
+        let clouds = self.store.clouds();
+        let seats = clouds.candidates(self.policy.providers.as_deref());
+        let open = seats.into_iter().filter(|candidate| candidate.writable);
+        let seats = open.filter_map(|candidate| clouds.get(candidate.id));
+        Ok(seats
+            .map(|cloud| {
+                let name = &cloud.member.name;
+                let used = usage.iter().find(|usage| usage.provider == cloud.member.id);
+                let used = used.map_or(0, |used| used.bytes);
+                Seat {
+                    free: self.limits.quotas.get(name).map(|quota| quota.saturating_sub(used)),
+                    price: self.limits.prices.get(name).copied(),
+                    used,
+                }
+            })
+            .collect())
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Place, Arc<dyn Object>>> {
@@ -268,7 +306,20 @@ impl StorageProvider for Striped {
     }
 
     fn space(&self) -> Answer<'_, Option<u64>> {
-        Box::pin(std::future::ready(Ok(None)))
+        Box::pin(async move {
+            let seats = self.seats().await.map_err(|error| Trouble(error.to_string()))?;
+            let (k, n) = (self.policy.k, self.policy.k + self.policy.m);
+            let bounds = [
+                space::below_quotas(&seats, k, n),
+                self.limits
+                    .budget
+                    .and_then(|budget| space::below_budget(&seats, k, n, budget)),
+            ];
+            let (chunk, tag) = (u64::from(self.policy.chunk_len), TAG);
+            // Of what lies on a provider, tags are no bytes of shares.
+            let net = |bytes: u64| bytes / (chunk + tag) * chunk;
+            Ok(bounds.into_iter().flatten().min().map(net))
+        })
     }
 
     fn tidy(&self) -> Answer<'_, ()> {

@@ -14,7 +14,7 @@ use raic::node::keeper::Rules;
 use raic::node::provider::StorageProvider;
 use raic::node::run::{Parts, Running};
 use raic::node::spool::Room;
-use raic::node::striped::{self, Striped};
+use raic::node::striped::{self, Limits, Striped};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
@@ -62,6 +62,7 @@ impl Ground {
                 read_only: false,
                 reserve: 0,
                 expiry: None,
+                hold: 0,
             },
         }
     }
@@ -84,6 +85,7 @@ impl Ground {
                     prefix: "tahoe".to_owned(),
                     room: room.expect("a folder that is ours"),
                     cache: 16 << 20,
+                    limits: Limits::default(),
                 };
                 Arc::new(Striped::open(ground).await.expect("the set can be written"))
             }

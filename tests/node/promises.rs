@@ -395,3 +395,43 @@ pub(crate) async fn a_refused_write_leaves_its_connection_usable_or_says_that_it
     let answer = client.patch(&si, 0, 1, 0, &vec![7; 8 << 20]).await;
     assert_eq!((answer.status, answer.headers["connection"].as_str()), (404, "close"));
 }
+
+pub(crate) async fn the_clock_stands_still_but_for_the_door(ground: Ground) {
+    let node = ground.start().await;
+    let now = ground.now();
+    assert_eq!(node.control("GET", "/now").await, json!({"now": now}));
+    assert_eq!(
+        node.control("POST", "/advance?seconds=1801").await,
+        json!({"now": now + 1801})
+    );
+    assert_eq!(node.control("GET", "/now").await, json!({"now": now + 1801}));
+    for (method, path) in [
+        ("POST", "/advance?seconds=-1"),
+        ("POST", "/advance"),
+        ("GET", "/advance?seconds=1"),
+        ("GET", "/leases/x"),
+    ] {
+        let told = node.control(method, path).await;
+        assert!(told.get("error").is_some(), "{method} {path}: {told}");
+    }
+    assert_eq!(node.control("GET", "/now").await, json!({"now": now + 1801}));
+    let nobodys = node.control("GET", &format!("/leases/{}", index('z'))).await;
+    assert_eq!(nobodys, json!({"leases": {}}));
+}
+
+/// A provider with a least time bills for it whether the blob is there or not.
+pub(crate) async fn a_share_stays_while_its_providers_bill_for_it_anyway(mut ground: Ground) {
+    const DAY: i64 = 24 * 3600;
+    ground.rules.expiry = Some(Expiry::AtItsEnd);
+    ground.rules.hold = 90 * DAY;
+    let (node, si) = (ground.start().await, index('t'));
+    let mut client = node.client().await;
+    client.put(&si, 0, b"x").await;
+    node.control("POST", &format!("/advance?seconds={}", 89 * DAY)).await;
+    assert_eq!(client.get(&format!("immutable/{si}/shares")).await.numbers(), [0]);
+    node.control("POST", &format!("/advance?seconds={}", 2 * DAY)).await;
+    assert_eq!(
+        client.get(&format!("immutable/{si}/shares")).await.numbers(),
+        [0_u64; 0]
+    );
+}

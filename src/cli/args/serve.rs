@@ -51,10 +51,24 @@ pub(crate) struct Serve {
     /// Delete shares whose leases were all last renewed before this second since 1970
     #[arg(long, value_name = "SECOND", conflicts_with = "expire_age")]
     pub(crate) expire_before: Option<i64>,
+    /// The most that storage may cost in a month, in the currency of the prices: beyond it nothing new is taken
+    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+    pub(crate) budget: Option<f64>,
+    /// A page with the node's state, /metrics, /healthz and /readyz on this loopback address
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) status: Option<std::net::SocketAddr>,
     /// Only look whether the node can be started
     #[arg(long)]
     pub(crate) check: bool,
     /// Open a door for tests on this loopback address: the node's clock stands still and is moved from there
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) test_control: Option<std::net::SocketAddr>,
+}
+
+fn amount(text: &str) -> Result<f64, String> {
+    let amount = text
+        .parse::<f64>()
+        .ok()
+        .filter(|amount| amount.is_finite() && *amount >= 0.0);
+    amount.ok_or_else(|| "an amount such as 5 or 2.50".to_owned())
 }

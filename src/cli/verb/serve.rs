@@ -1,11 +1,17 @@
 //! `raic serve`: the storage node, until it is asked to stop.
 
+mod encoding;
+mod look;
+mod notify;
+
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::super::Context;
@@ -14,9 +20,12 @@ use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::ground::{For, Session, config, data_folder, make_private, no_home, secret, state_folder};
 use super::super::output::Document;
+use super::prices::open as open_prices;
 use crate::catalog::lock::WriterLock;
 use crate::catalog::sqlite::{Mode, SqliteCatalog};
 use crate::clock::{Clock, SystemClock};
+use crate::cloud_set::Profile;
+use crate::cloud_set::price::Prices;
 use crate::entropy::{SystemEntropy, random};
 use crate::fragment::id::SetId;
 use crate::node::folder::Folder;
@@ -25,6 +34,10 @@ use crate::node::keeper::{Expiry, Rules};
 use crate::node::run::{Parts, Running};
 use crate::node::spool::Room;
 use crate::node::striped::{self, Striped};
+use crate::status::door;
+use encoding::Encoding;
+use look::{Clouds, Look, limits};
+use notify::Notify;
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 3600;
@@ -58,6 +71,10 @@ pub(crate) struct Served {
     nurl: String,
     /// The lines for a client's `private/servers.yaml`.
     servers_yaml: String,
+    /// How clients should encode what they store here.
+    encoding: Encoding,
+    /// Where the status page is.
+    status: Option<String>,
     /// Where the door for tests is.
     test_control: Option<String>,
 }
@@ -71,13 +88,12 @@ struct Ground {
     parts: Parts,
     backend: &'static str,
     location: Option<String>,
-    _kept: Kept,
-}
-
-/// What is held until the node ends.
-enum Kept {
-    Set(#[expect(dead_code, reason = "it holds the set's lock")] Box<Session>),
-    Folder(#[expect(dead_code, reason = "it holds the folder")] WriterLock),
+    status: Option<SocketAddr>,
+    encoding: Encoding,
+    /// What a striped node stands on.
+    clouds: Option<Clouds>,
+    /// The folder of one that isn't.
+    _folder: Option<WriterLock>,
 }
 
 pub(crate) async fn run(args: &Serve, context: &Arc<Context>) -> Result<Exit, Failure> {
@@ -89,15 +105,35 @@ pub(crate) async fn run(args: &Serve, context: &Arc<Context>) -> Result<Exit, Fa
         context.out.said("the node can be started")?;
         return Ok(Exit::Done);
     }
-    let (backend, location) = (ground.backend, ground.location.clone());
     let listen = ground.parts.listen;
     let running = Running::start(ground.parts)
         .await
         .map_err(|error| unstartable(listen, &error))?;
-    tell(&running, backend, location, context)?;
-    let interrupt = context.interrupt.clone();
-    let stop = async move {
-        interrupt.asked().await;
+    let look = Arc::new(Look {
+        keeper: running.keeper().clone(),
+        service: running.service().clone(),
+        backend: ground.backend,
+        began: Instant::now(),
+        clouds: ground.clouds,
+    });
+    let status = match ground.status {
+        None => None,
+        Some(address) => Some(
+            door::open(address, look)
+                .await
+                .map_err(|error| unstartable(address, &error))?,
+        ),
+    };
+    let served = served(&running, ground.backend, ground.location, status, ground.encoding)?;
+    tell(&served, context)?;
+    let notify = Notify::of(&context.env);
+    notify.ready(&format!("listening on {}", served.listen));
+    let stop = async {
+        tokio::select! {
+            _ = context.interrupt.asked() => {}
+            () = notify.live() => {}
+        }
+        notify.stopping();
     };
     running.until(stop).await;
     context.out.said("stopped; every request that was answered is kept")?;
@@ -106,16 +142,21 @@ pub(crate) async fn run(args: &Serve, context: &Arc<Context>) -> Result<Exit, Fa
 
 /// A node whose shares are objects of the configured cloud set.
 async fn over_the_clouds(args: &Serve, context: &Context) -> Result<Ground, Failure> {
-    let session = Session::open(context, For::Writing, &[]).await?;
+    let session = Arc::new(Session::open(context, For::Writing, &[]).await?);
     let policy = session.policy(&args.policy)?.clone();
     let state = state_folder(&session.config, &context.env)?;
     let secret = secret(&session.config, &context.env)?;
     let first = || Zeroizing::new(blake3::derive_key("raic v1 node seed", secret.to_text().as_bytes()));
-    let identity = Identity::at(&state.join(KEY), first).map_err(|error| unusable(&state, &error))?;
+    let identity = Identity::at(&key(&state, context), first).map_err(|error| unusable(&state, &error))?;
     let room = Room::open(&state.join("spool"), Arc::new(SystemEntropy), WAITING, SPOOL);
+    // A broken file of prices is told by the verbs that are about prices.
+    let prices = open_prices(context, None).map(|(prices, _)| prices).unwrap_or_default();
+    let limits = limits(&session, &prices, args.budget);
+    let encoding = Encoding::over(policy.k, policy.m);
     let ground = striped::Ground {
         store: session.store.clone(),
-        policy,
+        policy: policy.clone(),
+        limits: limits.clone(),
         prefix: args.prefix.clone(),
         room: room.map_err(|error| unusable(&state, &error))?,
         cache: CACHE,
@@ -126,16 +167,25 @@ async fn over_the_clouds(args: &Serve, context: &Context) -> Result<Ground, Fail
         provider: Arc::new(provider),
         ledger: session.ledger.clone(),
         clock: Arc::new(SystemClock),
-        rules: rules(args),
+        rules: rules(args, least_days(&session, &prices)),
         identity,
         listen: listen(args, section.map(|door| door.listen)),
         control: args.test_control,
     };
+    let configured = session.config.node.as_ref().and_then(|node| node.status);
     Ok(Ground {
         parts,
         backend: "striped",
         location: args.location.clone().or(section.and_then(|door| door.location.clone())),
-        _kept: Kept::Set(Box::new(session)),
+        status: args.status.or(configured),
+        encoding,
+        clouds: Some(Clouds {
+            session,
+            policy,
+            limits,
+            known: Mutex::default(),
+        }),
+        _folder: None,
     })
 }
 
@@ -149,7 +199,7 @@ fn over_a_folder(args: &Serve, context: &Context) -> Result<Ground, Failure> {
     };
     make_private(&root).map_err(|error| unusable(&root, &error))?;
     let lock = WriterLock::try_lock(&root)?;
-    let identity = Identity::at(&root.join(KEY), || Zeroizing::new(random(&SystemEntropy)));
+    let identity = Identity::at(&key(&root, context), || Zeroizing::new(random(&SystemEntropy)));
     let identity = identity.map_err(|error| unusable(&root, &error))?;
     let set = SetId(identity.fingerprint()[..16].try_into().expect("16 of 32 bytes"));
     let books = SqliteCatalog::open(&root.join(BOOKS), set, Mode::ReadWrite)?;
@@ -160,7 +210,7 @@ fn over_a_folder(args: &Serve, context: &Context) -> Result<Ground, Failure> {
         provider: Arc::new(folder),
         ledger: Arc::new(books),
         clock: Arc::new(SystemClock),
-        rules: rules(args),
+        rules: rules(args, 0),
         identity,
         listen: listen(args, section.as_ref().map(|(listen, _)| *listen)),
         control: args.test_control,
@@ -169,7 +219,10 @@ fn over_a_folder(args: &Serve, context: &Context) -> Result<Ground, Failure> {
         parts,
         backend: "fs",
         location: args.location.clone().or(section.and_then(|(_, location)| location)),
-        _kept: Kept::Folder(lock),
+        status: args.status,
+        encoding: Encoding::over(1, 0),
+        clouds: None,
+        _folder: Some(lock),
     })
 }
 
@@ -184,7 +237,23 @@ fn listen(args: &Serve, configured: Option<SocketAddr>) -> SocketAddr {
     args.listen.or(configured).unwrap_or_else(fallback)
 }
 
-fn rules(args: &Serve) -> Rules {
+/// The node's key: a credential of systemd's, else a file in its folder.
+fn key(folder: &Path, context: &Context) -> PathBuf {
+    let given = context
+        .env
+        .get("CREDENTIALS_DIRECTORY")
+        .map(|given| Path::new(given).join(KEY));
+    given.filter(|path| path.exists()).unwrap_or_else(|| folder.join(KEY))
+}
+
+/// The longest time for which a provider of the set bills a blob, deleted or not.
+fn least_days(session: &Session, prices: &Prices) -> i64 {
+    let days = |profile: &Profile| prices.list(profile.cost.as_ref()).0.min_days;
+    let longest = session.config.set.providers.iter().filter_map(days).max();
+    i64::from(longest.unwrap_or(0))
+}
+
+fn rules(args: &Serve, least_days: i64) -> Rules {
     let expiry = match (args.expire, args.expire_age, args.expire_before) {
         (_, Some(days), _) => Some(Expiry::Age(i64::from(days) * DAY)),
         (_, _, Some(second)) => Some(Expiry::RenewedBefore(second)),
@@ -195,37 +264,54 @@ fn rules(args: &Serve) -> Rules {
         read_only: args.read_only,
         reserve: args.reserve.unwrap_or(0),
         expiry,
+        hold: least_days * DAY,
     }
 }
 
-fn tell(running: &Running, backend: &'static str, location: Option<String>, context: &Context) -> Result<(), Failure> {
+fn served(
+    running: &Running,
+    backend: &'static str,
+    location: Option<String>,
+    status: Option<SocketAddr>,
+    encoding: Encoding,
+) -> Result<Served, Failure> {
     let address = running
         .address()
         .map_err(|error| Failure::new(Exit::Failed, "E0902", error.to_string()))?;
     let identity = running.identity();
     let location = location.unwrap_or_else(|| address.to_string());
-    let served = Served {
+    Ok(Served {
         backend,
         listen: address.to_string(),
         nurl: identity.nurl(&location),
         servers_yaml: identity.servers_yaml("raic", &location),
+        encoding,
+        status: status.map(|address| address.to_string()),
         test_control: running.control().map(|address| address.to_string()),
-    };
-    if context.out.is_json() {
-        return context.out.document(&served);
+    })
+}
+
+fn tell(served: &Served, context: &Context) -> Result<(), Failure> {
+    let out = &context.out;
+    if out.is_json() {
+        return out.document(served);
     }
-    context.out.answer(&format!(
+    out.answer(&format!(
         "listening on {} since {}",
         served.listen,
         SystemClock.seconds()
     ))?;
-    context.out.answer(&format!("NURL: {}", served.nurl))?;
-    context
-        .out
-        .answer("for a client's private/servers.yaml; whoever has these lines may use the node:")?;
-    context.out.answer(served.servers_yaml.trim_end())?;
+    out.answer(&format!("NURL: {}", served.nurl))?;
+    out.answer("for a client's private/servers.yaml; whoever has these lines may use the node:")?;
+    out.answer(served.servers_yaml.trim_end())?;
+    for line in served.encoding.lines() {
+        out.answer(&line)?;
+    }
+    if let Some(status) = &served.status {
+        out.answer(&format!("status page: http://{status}/"))?;
+    }
     if let Some(control) = &served.test_control {
-        context.out.answer(&format!(
+        out.answer(&format!(
             "test control: http://{control}; the node's clock stands still"
         ))?;
     }
