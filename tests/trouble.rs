@@ -5,6 +5,8 @@ mod support;
 use std::time::Duration;
 
 use raic::catalog::record::FragmentState;
+use raic::cloud_set::policy::{Policy, Prefer};
+use raic::cloud_set::price::PriceList;
 use raic::provider::fault::{Fault, Rule};
 use raic::provider::{Class, Operation};
 use support::{Set, get, policy, put, ramp, range};
@@ -72,4 +74,36 @@ async fn a_provider_that_kept_a_put_waiting_once_does_not_do_so_again() {
     let begun = Instant::now();
     put(&store, "b", &policy(4, 2), &ramp(100)).await.unwrap();
     assert!(begun.elapsed() <= Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_policy_that_prefers_cost_reads_past_the_dear_providers() {
+    for (prefer, dear_is_asked) in [
+        (Prefer::Cost, false),
+        (Prefer::Balanced, false),
+        (Prefer::Latency, true),
+    ] {
+        let mut set = Set::new(7, 35);
+        let dear = PriceList {
+            egress: Some("0.09/GB".parse().expect("a price")),
+            ..PriceList::default()
+        };
+        let free = PriceList {
+            egress: Some("0/GB".parse().expect("a price")),
+            ..PriceList::default()
+        };
+        let list = |i: usize| if i < 2 { dear.clone() } else { free.clone() };
+        set.settings.read_prices = (0..7).map(|i| (format!("p{i}"), list(i))).collect();
+        let policy = Policy { prefer, ..policy(4, 2) };
+        set.policies = vec![policy.clone()];
+        let store = set.open().await;
+        let data = ramp(40_000);
+        put(&store, "a", &policy, &data).await.unwrap();
+        let asked = |set: &Set| -> u64 { set.faults[..2].iter().map(|f| f.calls_of(Operation::Get)).sum() };
+        // The first read asks everybody whether the catalog is the newest.
+        assert_eq!(get(&store, "a").await.unwrap(), data);
+        let before = asked(&set);
+        assert_eq!(get(&store, "a").await.unwrap(), data);
+        assert_eq!(asked(&set) > before, dear_is_asked, "{prefer:?}");
+    }
 }

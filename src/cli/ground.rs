@@ -1,5 +1,6 @@
 //! What the verbs stand on: the configuration, the key, the providers and the catalog, opened as far as a verb needs them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::catalog::lock::WriterLock;
 use crate::catalog::record::MemberState;
 use crate::catalog::sqlite::{Mode, SqliteCatalog};
 use crate::clock::SystemClock;
+use crate::cloud_set::price::PriceList;
 use crate::cloud_set::{Policy, Profile, ProfileState};
 use crate::config::{Config, Environment, Services};
 use crate::entropy::SystemEntropy;
@@ -83,7 +85,8 @@ impl Session {
         let catalog = catalog(&state, keys.set(), purpose, context)?;
         let providers = providers(&config, context, skip);
         let policies = config.set.policies.values().cloned().collect();
-        let store = store(keys, catalog.clone(), providers, policies).await?;
+        let prices = read_prices(&config, context)?;
+        let store = store(keys, catalog.clone(), providers, policies, prices).await?;
         Ok(Session {
             config,
             store,
@@ -140,6 +143,7 @@ pub(crate) async fn store(
     catalog: Arc<dyn Catalog>,
     providers: Vec<Configured>,
     policies: Vec<Policy>,
+    read_prices: BTreeMap<String, PriceList>,
 ) -> Result<Arc<Store>, Failure> {
     let ground = Ground {
         keys,
@@ -148,7 +152,10 @@ pub(crate) async fn store(
         policies,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-        settings: Settings::default(),
+        settings: Settings {
+            read_prices,
+            ..Settings::default()
+        },
     };
     Ok(Store::open(ground).await?)
 }
@@ -256,6 +263,17 @@ fn providers(config: &Config, context: &Context, skip: &[String]) -> Vec<Configu
         .iter()
         .map(|profile| configured(profile, door(profile)))
         .collect()
+}
+
+/// What reading costs, where the configuration tells: reads of policies that ask for it and repairs go by it.
+fn read_prices(config: &Config, context: &Context) -> Result<BTreeMap<String, PriceList>, Failure> {
+    let costs = || config.set.providers.iter().filter(|profile| profile.cost.is_some());
+    if costs().next().is_none() {
+        return Ok(BTreeMap::new());
+    }
+    let (book, _) = super::verb::prices::open(context, None)?;
+    let list = |profile: &Profile| (profile.name.clone(), book.list(profile.cost.as_ref()).0);
+    Ok(costs().map(list).collect())
 }
 
 /// A provider of the configuration with the way to it.

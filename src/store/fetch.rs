@@ -14,9 +14,11 @@ use super::clouds::Cloud;
 use super::error::StoreError;
 use super::gather::{Action, Gather};
 use super::hedge::{self, Lateness};
+use super::rank::{self, Standing};
 use super::send::{Progress, blob_key};
 use super::weave::header;
 use crate::catalog::record::{Extent, Fragment, FragmentState, OpenGeneration, Piece};
+use crate::cloud_set::policy::Prefer;
 use crate::fragment::frame::cut;
 use crate::fragment::header::Header;
 use crate::fragment::secret::Keys;
@@ -61,6 +63,8 @@ pub(crate) struct Source {
     pub(crate) piece: Piece,
     /// The policy of the object, by name: whoever rebuilds keeps its spread.
     pub(crate) policy: String,
+    /// Who is asked first, if not as the policy says.
+    pub(crate) prefer: Option<Prefer>,
     /// Providers not to be asked, by name.
     pub(crate) avoid: Arc<[String]>,
     /// The open generation that the extent belongs to, while it is being adopted: no version holds it yet.
@@ -73,6 +77,7 @@ impl Source {
         Source {
             name: name.to_owned(),
             policy: policy.to_owned(),
+            prefer: None,
             ordinal,
             piece,
             avoid: Arc::default(),
@@ -125,7 +130,7 @@ impl Store {
     ) -> Result<(BTreeMap<u16, Arrived>, Notes), StoreError> {
         let extent = &source.piece.extent;
         let clouds = self.clouds();
-        let candidates = self.candidates(source);
+        let candidates = self.candidates(source, wanted);
         let order: Vec<u16> = candidates.iter().map(|(fragment, _)| fragment.index).collect();
         let stripes = usize::try_from(window.end - window.start).expect("a window fits memory");
         let (mut gather, mut action) = Gather::new(extent.shape.k, stripes, wanted, &order);
@@ -176,8 +181,8 @@ impl Store {
         }
     }
 
-    /// Who may be asked, best first: sound data chunks on providers that answer, then parity, then what is doubtful.
-    pub(crate) fn candidates(&self, source: &Source) -> Vec<(Fragment, Arc<Cloud>)> {
+    /// Who may be asked, in the order of the source's preference. `wanted` are the data chunks that are needed.
+    pub(crate) fn candidates(&self, source: &Source, wanted: &[u16]) -> Vec<(Fragment, Arc<Cloud>)> {
         let clouds = self.clouds();
         let mut candidates: Vec<(Fragment, Arc<Cloud>)> = Vec::new();
         for fragment in &source.piece.fragments {
@@ -192,12 +197,20 @@ impl Store {
         let extent = &source.piece.extent;
         let len = extent.shape.fragment_len(extent.header_len);
         let slow = hedge::slow(candidates.iter().map(|(_, cloud)| cloud.as_ref()), len);
-        let mut ranked: Vec<_> = candidates.into_iter().zip(slow).collect();
-        ranked.sort_by_key(|((f, cloud), slow)| (f.state != FragmentState::Sound, cloud.failing() > 0, *slow, f.index));
-        let mut candidates: Vec<_> = ranked.into_iter().map(|(candidate, _)| candidate).collect();
-        let mut seen = std::collections::BTreeSet::new();
-        candidates.retain(|(fragment, _)| seen.insert(fragment.index));
-        candidates
+        let standing = |((fragment, cloud), slow): (&(Fragment, Arc<Cloud>), bool)| {
+            let list = self.settings.read_prices.get(&cloud.member.name);
+            Standing {
+                index: fragment.index,
+                sound: fragment.state == FragmentState::Sound,
+                failing: cloud.failing() > 0,
+                slow,
+                price: list.and_then(|list| rank::price_of(list, len)),
+            }
+        };
+        let standings: Vec<Standing> = candidates.iter().zip(slow).map(standing).collect();
+        let prefer = source.prefer.or_else(|| Some(self.policy(&source.policy)?.prefer));
+        let order = rank::order(&standings, prefer.unwrap_or_default(), wanted, extent.shape.k);
+        order.into_iter().map(|at| candidates[at].clone()).collect()
     }
 
     /// One ranged read of one fragment, verified frame by frame. A read of the first stripe begins at the header, and checks it.

@@ -11,6 +11,7 @@
 
 pub mod annul;
 mod assemble;
+mod rank;
 pub mod attach;
 pub mod clouds;
 pub mod draft;
@@ -46,6 +47,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::cloud_set::policy::Policy;
+use crate::cloud_set::price::PriceList;
 use crate::codec::{Code, CodeError};
 use crate::entropy::Entropy;
 use crate::fragment::secret::Keys;
@@ -71,6 +73,8 @@ pub struct Settings {
     pub memory: u64,
     /// Providers among those that answer whose word may be wrong.
     pub liars: u16,
+    /// What reading costs at a provider, by its name; what isn't there is not known.
+    pub read_prices: BTreeMap<String, PriceList>,
 }
 
 impl Default for Settings {
@@ -81,6 +85,7 @@ impl Default for Settings {
             grace: Duration::from_hours(1),
             memory: 160 << 20,
             liars: 1,
+            read_prices: BTreeMap::new(),
         }
     }
 }

@@ -205,6 +205,7 @@ impl Reader {
         let source = Source {
             name: self.version.name.clone(),
             policy: self.version.policy.clone(),
+            prefer: None,
             ordinal: step.ordinal,
             piece: step.piece,
             avoid: self.avoid.clone(),

@@ -19,6 +19,7 @@ use super::slab::Pool;
 use super::weave::header;
 use crate::catalog::CatalogError;
 use crate::catalog::record::{Extent, Fragment, FragmentState, Intent, OpenGeneration};
+use crate::cloud_set::policy::Prefer;
 use crate::codec::Code;
 use crate::fragment::header::Header;
 use crate::fragment::id::ProviderId;
@@ -53,6 +54,8 @@ impl Store {
         let held = u64::from(extent.shape.k) + missing.len() as u64;
         let _permit = self.reserve(held * fragment_len).await;
         let mut source = source.clone();
+        // Nobody waits for a repair.
+        source.prefer = source.prefer.or(Some(Prefer::Cost));
         source
             .piece
             .fragments
@@ -122,7 +125,7 @@ impl Store {
     /// The header of any sound fragment, read alone.
     pub(crate) async fn owner_of(&self, source: &Source) -> Result<(Header, Owner), StoreError> {
         let (extent, mut causes) = (&source.piece.extent, Vec::new());
-        for (fragment, cloud) in self.candidates(source) {
+        for (fragment, cloud) in self.candidates(source, &[]) {
             match self
                 .get_from(&cloud, extent, fragment, 0..u64::from(extent.header_len))
                 .await

@@ -348,6 +348,7 @@ fn source_of(open: &OpenGeneration, survey: &Survey) -> Source {
     Source {
         name: open.name.clone(),
         policy: open.policy.clone(),
+        prefer: None,
         ordinal: 0,
         piece,
         avoid: Arc::default(),

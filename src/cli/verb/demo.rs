@@ -150,7 +150,14 @@ impl Stage {
     /// A store over these folders, as a process of its own would open it.
     async fn open(&self, names: &[&str]) -> Result<Arc<Store>, Failure> {
         let configured: Result<Vec<Configured>, Failure> = names.iter().map(|name| self.provider(name)).collect();
-        ground::store(self.keys.clone(), self.catalog.clone(), configured?, Vec::new()).await
+        ground::store(
+            self.keys.clone(),
+            self.catalog.clone(),
+            configured?,
+            Vec::new(),
+            BTreeMap::new(),
+        )
+        .await
     }
 
     fn provider(&self, name: &str) -> Result<Configured, Failure> {
