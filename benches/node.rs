@@ -283,9 +283,8 @@ fn encoded(message: Result<Value, ciborium::value::Error>) -> Vec<u8> {
 }
 
 /// One client at work for a time; how long each operation took.
-async fn work(server: Server, work: Work, seconds: u64, ready: Arc<Barrier>) -> (Vec<Duration>, f64) {
+async fn work(server: Server, work: Work, seconds: u64, ready: Arc<Barrier>, ramp: Arc<[u8]>) -> (Vec<Duration>, f64) {
     let mut client = server.client().await;
-    let ramp: Vec<u8> = (0..=250_u8).cycle().take(64 * MIB).collect();
     let share = match work {
         Work::ReadRange(_) => MIB,
         Work::Read(len) => len,
@@ -365,7 +364,10 @@ async fn main() {
 
 async fn measure(server: &Server, name: &str, what: Work, clients: usize, seconds: u64, pid: Option<u32>) {
     let ready = Arc::new(Barrier::new(clients + 1));
-    let working = (0..clients).map(|_| tokio::spawn(work(server.clone(), what, seconds, ready.clone())));
+    // Made before anybody connects: a server waits ten seconds for a request.
+    let period: Vec<u8> = (0..=250).collect();
+    let ramp: Arc<[u8]> = period.repeat(64 * MIB / period.len() + 1).into();
+    let working = (0..clients).map(|_| tokio::spawn(work(server.clone(), what, seconds, ready.clone(), ramp.clone())));
     let working: Vec<_> = working.collect();
     ready.wait().await;
     let before = ticks(pid);
