@@ -15,6 +15,7 @@ mod wire;
 pub mod archive;
 pub mod change;
 pub mod checkpoint;
+pub mod diary;
 pub mod journal;
 pub mod ledger;
 pub mod shipment;

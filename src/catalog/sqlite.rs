@@ -16,6 +16,7 @@ mod archive;
 mod column;
 mod commit;
 mod debt;
+mod diary;
 mod export;
 mod extent;
 mod fault;

@@ -13,6 +13,9 @@ use super::sum::Sum;
 /// The columns that [`FragmentRow::read`] takes, in its order.
 pub(super) const COLUMNS: &str = "f.idx, f.copy, f.provider, p.id, f.state, f.due, f.sum";
 
+/// How many columns that is.
+pub(super) const WIDTH: usize = 7;
+
 /// A fragment with what the catalog keeps of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FragmentRow {

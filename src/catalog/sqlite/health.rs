@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use rusqlite::Connection;
 
+use crate::catalog::diary::Ailing;
 use crate::catalog::record::{Census, FragmentState, Health};
 use crate::fragment::id::{Kind, ProviderId};
 
@@ -114,6 +115,33 @@ pub(super) fn ailing(conn: &Connection, away: &[ProviderId], limit: usize) -> Do
         .into_iter()
         .map(|(health, name)| (text(name), health))
         .collect())
+}
+
+/// See [`crate::catalog::diary::Diary::queue`]. Keeps no more than `limit` names at a time.
+pub(super) fn queue(conn: &Connection, away: &[ProviderId], limit: usize) -> Done<Vec<Ailing>> {
+    let mut numbered = BTreeMap::new();
+    walk(conn, away, |object, worst| {
+        if worst.health != Health::Whole {
+            numbered.insert(object, worst);
+        }
+    })?;
+    let mut objects: BinaryHeap<(u16, Health, Vec<u8>)> = BinaryHeap::new();
+    let mut name = conn.prepare_cached("SELECT name FROM object WHERE no = ?1")?;
+    for (object, worst) in numbered {
+        let mut rows = name.query([object])?;
+        if let Some(row) = rows.next()? {
+            objects.push((worst.margin, worst.health, column::get_name(row, 0)?.into_bytes()));
+        }
+        if objects.len() > limit {
+            objects.pop();
+        }
+    }
+    let ailing = |(margin, health, name)| Ailing {
+        name: String::from_utf8(name).expect("it was read as a name"),
+        health,
+        margin,
+    };
+    Ok(objects.into_sorted_vec().into_iter().map(ailing).collect())
 }
 
 /// Calls `each` with the number and the worst extent of every object that is no removal.

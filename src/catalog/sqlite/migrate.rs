@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::fragment::id::SetId;
 
 use super::fault::{Done, Fault};
-use super::{ledger, schema};
+use super::{diary, ledger, schema};
 
 /// One step from the version before to the next, inside the transaction.
 pub(super) type Step = fn(&Connection) -> Done<()>;
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     |conn| Ok(conn.execute_batch(schema::VERSION_1)?),
     |conn| Ok(conn.execute_batch(ledger::TABLES)?),
     |conn| Ok(conn.execute_batch(schema::VERSION_3)?),
+    |conn| Ok(conn.execute_batch(diary::TABLES)?),
 ];
 
 /// The version that this program reads and writes.

@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use super::migrate::NEWEST;
 use super::*;
 use crate::catalog::record::FragmentState;
 use crate::fragment::id::SetId;
@@ -101,7 +102,7 @@ fn a_later_schema_is_refused_and_left_as_it_is() {
             told(&path, mode),
             CatalogError::Newer {
                 found: 99,
-                known: 3,
+                known: NEWEST,
                 ..
             }
         ));
