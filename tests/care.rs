@@ -2,6 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+#[path = "care/collect.rs"]
+mod collect;
+#[path = "care/price.rs"]
+mod price;
+#[path = "care/schedule.rs"]
+mod schedule;
+#[path = "care/scrub.rs"]
+mod scrub;
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,11 @@
 //! What keeps objects whole: moves of fragments, each checked, committed, and only then followed by the deletion of the old.
 
 pub mod balance;
+pub mod collect;
+pub mod outlay;
+pub mod rate;
 pub mod recover;
 pub mod repair;
+pub mod schedule;
+pub mod scrub;
+pub mod survey;

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
+use super::outlay::Outlay;
 use crate::catalog::record::{Fragment, FragmentState, Health, Member, MemberState, Piece};
+use crate::cloud_set::policy::Prefer;
 use crate::fragment::id::Kind;
 use crate::provider::ProviderError;
 use crate::store::error::StoreError;
@@ -177,7 +179,11 @@ async fn look(
     } else if deep {
         store.examine(&piece.extent, fragment, progress).await
     } else {
-        store.look(&piece.extent, fragment).await
+        // The right length clears nothing that a reading found.
+        let wrong = fragment.state == FragmentState::Damaged;
+        let clears = |state| wrong && state == FragmentState::Sound;
+        let told = store.look(&piece.extent, fragment).await;
+        told.map(|state| if clears(state) { FragmentState::Damaged } else { state })
     };
     match state {
         Ok(state) => Finding {
@@ -193,11 +199,36 @@ async fn look(
     }
 }
 
+/// What a repair looks at before it rebuilds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing: what the catalog knows to be wrong is.
+    Known,
+    /// Whether each fragment is there, at its length.
+    Lengths,
+    /// Every byte.
+    Bytes,
+}
+
 /// Checks every byte of an object and makes anew what is damaged or missing. A provider that does not answer keeps its fragments: they
 /// are not missing until it says so, or until its owner declares it lost.
 pub async fn repair(store: &Arc<Store>, object: &str, progress: &Arc<dyn Progress>) -> Result<Repaired, StoreError> {
+    mend(store, object, Look::Bytes, progress).await
+}
+
+/// Makes anew what is damaged or missing as far as `look` finds it, from the k fragments of each extent that cost least to read.
+pub async fn mend(
+    store: &Arc<Store>,
+    object: &str,
+    look: Look,
+    progress: &Arc<dyn Progress>,
+) -> Result<Repaired, StoreError> {
     store.begin_writing().await?;
-    let before = check(store, object, true, progress).await?;
+    let before = match look {
+        Look::Known => known(store, object).await?,
+        Look::Lengths => check(store, object, false, progress).await?,
+        Look::Bytes => check(store, object, true, progress).await?,
+    };
     let policy = store.head(object).await?.policy;
     let mut repaired = Repaired {
         rebuilt: Vec::new(),
@@ -231,6 +262,72 @@ pub async fn repair(store: &Arc<Store>, object: &str, progress: &Arc<dyn Progres
         }
     }
     Ok(repaired)
+}
+
+/// What repairing an object would take, by what the catalog knows: nothing is asked. Answers how many fragments it would make anew, and how many it
+/// can't.
+pub async fn plan(store: &Arc<Store>, object: &str, outlay: &mut Outlay) -> Result<(u64, u64), StoreError> {
+    let policy = store.head(object).await?.policy;
+    let (mut rebuilt, mut left) = (0, 0);
+    for (ordinal, checked) in known(store, object).await?.extents.iter().enumerate() {
+        let missing = checked.missing();
+        if missing.is_empty() {
+            continue;
+        }
+        let shape = &checked.piece.extent.shape;
+        let len = shape.fragment_len(checked.piece.extent.header_len);
+        let mut source = Source::new(object, &policy, ordinal, checked.piece.clone());
+        source.prefer = Some(Prefer::Cost);
+        source
+            .piece
+            .fragments
+            .retain(|fragment| !missing.contains(&fragment.index));
+        let wanted: Vec<u16> = (0..shape.k).collect();
+        let from = store.candidates(&source, &wanted);
+        if from.len() < usize::from(shape.k) {
+            left += missing.len() as u64;
+            continue;
+        }
+        for (_, cloud) in from.iter().take(usize::from(shape.k)) {
+            outlay.of(&cloud.member.name).get(len);
+        }
+        let seats = store.free_seats(&source, &missing, &std::collections::BTreeSet::new());
+        left += (missing.len() - seats.len()) as u64;
+        rebuilt += seats.len() as u64;
+        for (_, cloud) in seats {
+            outlay.of(&cloud.member.name).put(len);
+        }
+    }
+    Ok((rebuilt, left))
+}
+
+/// An object as the catalog knows it.
+async fn known(store: &Arc<Store>, object: &str) -> Result<Report, StoreError> {
+    name::check(object)?;
+    store.head(object).await?;
+    let clouds = store.clouds();
+    let finding = |fragment: &Fragment| {
+        let cloud = clouds.holder(fragment);
+        let gone = cloud.is_some_and(|cloud| matches!(cloud.member.state, MemberState::Lost | MemberState::Removed));
+        Finding {
+            fragment: Fragment {
+                state: if gone { FragmentState::Missing } else { fragment.state },
+                ..*fragment
+            },
+            provider: cloud.map_or_else(|| fragment.provider.to_string(), |cloud| cloud.member.name.clone()),
+            silent: None,
+        }
+    };
+    let pieces = store.catalog().extents(object).await?;
+    let extents = pieces.into_iter().map(|mut piece| {
+        let findings: Vec<Finding> = piece.fragments.iter().map(finding).collect();
+        piece.fragments = findings.iter().map(|it| it.fragment).collect();
+        Checked { piece, findings }
+    });
+    Ok(Report {
+        name: object.to_owned(),
+        extents: extents.collect(),
+    })
 }
 
 /// Declares a provider lost for good: nothing is asked of it any more, and what it held is missing. For when it will never come back.

@@ -10,7 +10,7 @@ use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use care::{ProviderDrain, ProviderUndrain, Rebalance, Recover, Repair};
+pub(crate) use care::{Doctor, ProviderDrain, ProviderUndrain, Rebalance, Recover, Repair, Scrub};
 pub(crate) use decide::{Bench, BenchProviders, BenchSim, Plan, Prices};
 pub(crate) use serve::{Backend, Serve};
 
@@ -117,6 +117,10 @@ pub(crate) enum Verb {
     Du(Du),
     /// Tell whether a provider can still be lost
     Status(Status),
+    /// Find what can go wrong before it hurts: rights, shared fate, clocks, quotas, ages
+    Doctor(Doctor),
+    /// Check that every fragment is there, and right
+    Scrub(Scrub),
     /// Rebuild fragments that are missing or damaged
     Repair(Repair),
     /// Move fragments to where they belong, after providers came or went

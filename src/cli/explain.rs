@@ -354,6 +354,11 @@ const CODES: &[(&str, &str, &str)] = &[
         "The store failed over simulated providers: please report it with the seed.",
     ),
     (
+        "E0806",
+        "it could cost more than --max-cost",
+        "Allow more, do less of it, or tell what a provider bills with `cost:`. Nothing was asked of any provider.",
+    ),
+    (
         "E0851",
         "the node's folder cannot be used",
         "It must be yours and writable, and its key readable by you alone.",

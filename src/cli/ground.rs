@@ -11,6 +11,8 @@ use super::error::{Failure, no_key, reason};
 use super::exit::Exit;
 use super::unopened::Unopened;
 use crate::catalog::Catalog;
+use crate::catalog::archive::Archive;
+use crate::catalog::diary::Diary;
 use crate::catalog::ledger::Ledger;
 use crate::catalog::lock::WriterLock;
 use crate::catalog::record::MemberState;
@@ -51,6 +53,10 @@ pub(crate) struct Session {
     pub(crate) store: Arc<Store>,
     /// A storage node's books, in the catalog's file.
     pub(crate) ledger: Arc<dyn Ledger>,
+    /// What care notes, in the same file.
+    pub(crate) diary: Arc<dyn Diary>,
+    /// The copies of the catalog, in the same file.
+    pub(crate) archive: Arc<dyn Archive>,
     /// Held until the verb ends.
     _lock: Option<WriterLock>,
 }
@@ -90,7 +96,9 @@ impl Session {
         Ok(Session {
             config,
             store,
-            ledger: catalog,
+            ledger: catalog.clone(),
+            diary: catalog.clone(),
+            archive: catalog,
             _lock: lock,
         })
     }
@@ -232,6 +240,15 @@ fn catalog(state: &Path, set: SetId, purpose: For, context: &Context) -> Result<
 
 /// The catalog for verbs that do without one: `None` if it isn't there or can't be opened, whatever the reason.
 pub(crate) fn catalog_if_there(config: &Config, purpose: For, env: &Environment) -> Option<Arc<dyn Catalog>> {
+    Some(opened_if_there(config, purpose, env)?)
+}
+
+/// The same for what care notes, to be written.
+pub(crate) fn diary_if_there(config: &Config, env: &Environment) -> Option<Arc<dyn Diary>> {
+    Some(opened_if_there(config, For::Reading, env)?)
+}
+
+fn opened_if_there(config: &Config, purpose: For, env: &Environment) -> Option<Arc<SqliteCatalog>> {
     let keys = Keys::new(&secret(config, env).ok()?);
     let path = config.state_folder(env)?.join(CATALOG);
     let mode = if purpose == For::Looking {

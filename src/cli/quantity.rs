@@ -109,6 +109,21 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// A part of a whole, as `5%` or `0.5 %`, in millionths.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is between 0 and 100 million"
+)]
+pub(crate) fn parse_share(text: &str) -> Result<u32, String> {
+    let number = text.trim().strip_suffix('%').map(str::trim);
+    let percent: Option<f64> = number.and_then(|number| number.parse().ok());
+    match percent {
+        Some(percent) if percent > 0.0 && percent <= 100.0 => Ok((percent * 10_000.0).ceil() as u32),
+        _ => Err(format!("`{text}` is no part; write 5% or 0.5%, at most 100%")),
+    }
+}
+
 fn wanted(text: &str) -> String {
     format!("`{text}` is no size above 0; write 500K, 10M or 1.5GiB")
 }
@@ -166,6 +181,16 @@ mod tests {
         assert_eq!(parse_size("1 MB"), Ok(1_000_000));
         for bad in ["", "0", "-1", "ten", "10X", "M"] {
             assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_above_nothing_and_at_most_the_whole() {
+        for (text, millionths) in [("5%", 50_000), ("0.5 %", 5_000), ("100%", 1_000_000), ("0.00001%", 1)] {
+            assert_eq!(parse_share(text), Ok(millionths));
+        }
+        for bad in ["5", "0%", "-1%", "101%", "%", "nan%"] {
+            assert!(parse_share(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What an owner has and demands: the providers with their places in the world and their prices, and the policies.
 
 pub mod domain;
+pub mod fate;
 pub mod policy;
 pub mod price;
 pub mod profile;

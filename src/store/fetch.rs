@@ -250,9 +250,18 @@ impl Store {
         progress: &Arc<dyn Progress>,
     ) -> Result<FragmentState, ProviderError> {
         match self.look(extent, fragment).await? {
-            FragmentState::Sound => {}
-            other => return Ok(other),
+            FragmentState::Sound => self.read_through(extent, fragment, progress).await,
+            other => Ok(other),
         }
+    }
+
+    /// Reads a fragment whole, in one call, and checks every byte.
+    pub(crate) async fn read_through(
+        &self,
+        extent: &Extent,
+        fragment: Fragment,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<FragmentState, ProviderError> {
         let clouds = self.clouds();
         let unknown = || ProviderError {
             provider: fragment.provider.to_string(),

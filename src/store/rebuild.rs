@@ -233,6 +233,20 @@ impl Store {
 
     /// The member that is to hold the first of the fragments that are `missing`, if there is one that the policy lets.
     fn free_seat(&self, source: &Source, missing: &[u16], refused: &BTreeSet<ProviderId>) -> Option<Arc<Cloud>> {
+        let seats = self.free_seats(source, missing, refused);
+        seats
+            .into_iter()
+            .find(|(index, _)| *index == missing[0])
+            .map(|(_, cloud)| cloud)
+    }
+
+    /// The members that are to hold the fragments that are `missing`, as far as the policy lets any.
+    pub(crate) fn free_seats(
+        &self,
+        source: &Source,
+        missing: &[u16],
+        refused: &BTreeSet<ProviderId>,
+    ) -> Vec<(u16, Arc<Cloud>)> {
         let (clouds, extent) = (self.clouds(), &source.piece.extent);
         let policy = self.policy(&source.policy);
         let mut candidates = clouds.candidates(policy.and_then(|policy| policy.providers.as_deref()));
@@ -248,8 +262,10 @@ impl Store {
         let spread = policy.map_or(&none, |policy| &policy.spread);
         let seats = refill(extent.id, extent.shape.n, spread, &candidates, &held, missing);
         let seats = seats.inspect_err(|error| tracing::warn!("{}: no seats: {error}", source.name));
-        let (_, at) = seats.ok()?.into_iter().find(|(index, _)| *index == missing[0])?;
-        clouds.get(candidates[at].id).cloned()
+        let seats = seats.unwrap_or_default().into_iter();
+        seats
+            .filter_map(|(index, at)| Some((index, clouds.get(candidates[at].id)?.clone())))
+            .collect()
     }
 }
 

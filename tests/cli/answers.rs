@@ -56,6 +56,12 @@ fn every_answer_in_json_is_what_its_schema_says() {
     assert_eq!(stat["extents"][0]["fragments"].as_array().unwrap().len(), 6);
     let status = document(&home.raic(&["status", "--json"]).ends(0), "raic.status/1");
     assert_eq!((&status["state"], &status["can_lose"]), (&"ok".into(), &2.into()));
+    let doctor = document(&home.raic(&["doctor", "--json"]).ends(4), "raic.doctor/1");
+    assert!(doctor["to_mend"].as_u64().unwrap() > 0, "six folders on one disk");
+    lines(&home.raic(&["repair", "-n", "--json"]).ends(0), "raic.repair/1");
+    let scrub = lines(&home.raic(&["scrub", "--deep", "--json"]).ends(0), "raic.scrub/1");
+    assert_eq!(scrub.last().unwrap()["read"], scrub.last().unwrap()["there"]);
+    lines(&home.raic(&["scrub", "--deep", "-n", "--json"]).ends(0), "raic.scrub/1");
     lines(&home.raic(&["repair", "--json"]).ends(0), "raic.repair/1");
     document(&home.raic(&["rm", "t/b", "--json"]).ends(0), "raic.rm/1");
     document(&home.raic(&["config", "path", "--json"]).ends(0), "raic.config.path/1");

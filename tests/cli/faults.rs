@@ -106,6 +106,19 @@ fn flipped_bytes_are_noticed_read_around_and_mended() {
             }
         }
     }
+    home.raic(&["scrub"]).ends(0);
+    let dear = home.raic(&["scrub", "--deep", "-n", "--max-cost", "0"]).ends(0);
+    assert!(
+        dear.out.starts_with("would list 6 providers, read 6 fragments"),
+        "{}",
+        dear.out
+    );
+    let found = home.raic(&["scrub", "--deep"]).ends(4);
+    assert!(
+        found.out.contains("2 damaged") && found.out.contains("at risk  f"),
+        "{}",
+        found.out
+    );
     let dry = home.raic(&["repair", "-n", "--deep", "--only", "f"]).ends(4);
     assert!(dry.out.contains("2 fragments wrong, nothing changed"), "{}", dry.out);
     assert_eq!(home.raic(&["cat", "f"]).ends(0).raw, ramp(1_000_000));
@@ -113,6 +126,91 @@ fn flipped_bytes_are_noticed_read_around_and_mended() {
     assert!(mended.out.contains("2 rebuilt"), "{}", mended.out);
     let checked = home.raic(&["repair", "-n", "--deep"]).ends(0);
     assert!(checked.out.contains("all fragments sound"), "{}", checked.out);
+}
+
+#[test]
+fn doctor_names_shared_fate_missing_backups_open_rights_and_providers_that_are_gone() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::begun();
+    home.raic_fed(&["put", "-", "x"], b"something").ends(0);
+    let found = home.raic(&["doctor"]).ends(4).out;
+    assert!(
+        found.contains("share the operator local") && found.contains("share the disk device"),
+        "{found}"
+    );
+    assert!(
+        found.contains("never exported") && found.contains("-> raic key export"),
+        "{found}"
+    );
+    assert!(
+        found.contains("ok    provider    disk1: put, get, range, list and delete work"),
+        "{found}"
+    );
+    home.raic(&["key", "export"]).ends(0);
+    home.raic(&["scrub", "--deep"]).ends(0);
+    std::fs::write(home.disk(2).with_extension("aside"), b"").unwrap();
+    vanish(&home, 2);
+    std::fs::write(home.disk(2), b"no folder any more").unwrap();
+    let config = home.config();
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o620)).unwrap();
+    let found = home.raic(&["doctor"]).ends(4).out;
+    assert!(found.contains("mend  provider    disk2:"), "{found}");
+    assert!(
+        found.contains("exported just now") && found.contains("read whole just now"),
+        "{found}"
+    );
+    assert!(
+        found.contains("can be used by others (mode 0620)") && found.contains("-> chmod go-w"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_limit_on_cost_stops_what_could_cost_more_before_anything_is_asked() {
+    let home = Home::begun();
+    home.file("f", &ramp(300_000));
+    home.raic(&["put", "f"]).ends(0);
+    let config = home.config();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let dear = text.replacen(
+        "scheme: fs",
+        "scheme: fs\n    cost: { egress: 10/TB, get: 10/1k, put: 10/1k, storage: 6/TB-month }",
+        1,
+    );
+    assert_ne!(text, dear);
+    std::fs::write(&config, dear).unwrap();
+    let told = home.raic(&["scrub", "--deep", "-n"]).ends(0);
+    assert!(told.out.contains(" at most"), "{}", told.out);
+    let stopped = home.raic(&["scrub", "--deep", "--max-cost", "0.015"]).ends(8);
+    assert!(
+        stopped.err.contains("E0806") && stopped.err.contains("nothing was asked"),
+        "{}",
+        stopped.err
+    );
+    home.raic(&["scrub", "--max-cost", "0.015"]).ends(0);
+    let moves = home.raic(&["provider", "drain", "disk1", "-n"]);
+    assert!(moves.code == 0 || moves.code == 4, "{}", moves.err);
+}
+
+#[test]
+fn a_blob_that_vanished_is_found_by_listing_and_made_anew_at_once() {
+    let home = Home::begun();
+    home.file("f", &ramp(300_000));
+    home.raic(&["put", "f"]).ends(0);
+    let blob = blobs(&home.disk(3))
+        .into_iter()
+        .find(|path| path.metadata().is_ok_and(|it| it.len() > 50_000));
+    std::fs::remove_file(blob.unwrap()).unwrap();
+    let found = home.raic(&["scrub"]).ends(4);
+    assert!(
+        found.out.contains("1 missing") && found.out.contains("next:  raic repair"),
+        "{}",
+        found.out
+    );
+    assert!(home.raic(&["status"]).ends(4).out.starts_with("DEGRADED"));
+    let mended = home.raic(&["scrub", "--repair"]).ends(0);
+    assert!(mended.out.contains("rebuilt  1 fragment"), "{}", mended.out);
+    home.raic(&["status"]).ends(0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::home::{Home, ramp};
 
-const VERBS: [&str; 25] = [
+const VERBS: [&str; 27] = [
     "init",
     "demo",
     "put",
@@ -17,6 +17,8 @@ const VERBS: [&str; 25] = [
     "rm",
     "du",
     "status",
+    "doctor",
+    "scrub",
     "repair",
     "bench",
     "bench codec",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use raic::catalog::Catalog;
+use raic::catalog::diary::Diary;
 use raic::catalog::record::{Condition, MemberState};
 use raic::catalog::sqlite::SqliteCatalog;
 use raic::clock::FixedClock;
@@ -30,6 +31,8 @@ pub(crate) struct Set {
     pub(crate) faults: Vec<Faults>,
     faulty: Vec<Arc<Faulty>>,
     pub(crate) catalog: Arc<dyn Catalog>,
+    /// What care notes, in the same database.
+    pub(crate) diary: Arc<dyn Diary>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) settings: Settings,
     /// The policies of the configuration of stores that are opened from now on.
@@ -52,12 +55,13 @@ impl Set {
             .enumerate()
             .map(|(i, m)| Faulty::wrap(m.clone(), seed + i as u64));
         let (faulty, faults) = wrapped.unzip();
-        let catalog = SqliteCatalog::inline(Set::keys().set()).expect("a catalog in memory");
+        let catalog = Arc::new(SqliteCatalog::inline(Set::keys().set()).expect("a catalog in memory"));
         Set {
             memories,
             faults,
             faulty,
-            catalog: Arc::new(catalog),
+            diary: catalog.clone(),
+            catalog,
             clock: Arc::new(FixedClock::at(1_700_000_000_000_000_000)),
             settings: Settings::default(),
             policies: Vec::new(),
@@ -70,6 +74,13 @@ impl Set {
 
     pub(crate) fn keys() -> Keys {
         Keys::new(&SetSecret::new([7; 32]))
+    }
+
+    /// Goes on with this catalog: an empty one, or an old one.
+    pub(crate) fn take_catalog(&mut self, catalog: SqliteCatalog) {
+        let catalog = Arc::new(catalog);
+        self.diary = catalog.clone();
+        self.catalog = catalog;
     }
 
     /// A store as a fresh process would open it.

@@ -12,7 +12,7 @@
 //! It deletes nothing.
 
 mod listing;
-mod verdict;
+pub(super) mod verdict;
 mod version;
 
 use std::sync::Arc;

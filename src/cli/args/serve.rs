@@ -13,6 +13,7 @@ pub(crate) enum Backend {
     Fs,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "flags of a verb")]
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The node runs until it is asked to stop (Ctrl-C or SIGTERM) and lets requests under way finish. It prints the
@@ -57,6 +58,9 @@ pub(crate) struct Serve {
     /// A page with the node's state, /metrics, /healthz and /readyz on this loopback address
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) status: Option<std::net::SocketAddr>,
+    /// Don't scrub, repair or collect while the node runs
+    #[arg(long)]
+    pub(crate) no_care: bool,
     /// Only look whether the node can be started
     #[arg(long)]
     pub(crate) check: bool,

@@ -13,10 +13,13 @@ use super::super::ground::{self, For, Session};
 use super::super::output::Document;
 use super::super::progress::{Job, Shown, Way};
 use super::super::quantity::{count, size};
+use super::bill::{self, Charge, charges};
 use super::provider::edit::used_as;
 use super::put::{sweep, tell_settled};
 use crate::care::balance::{Balanced, Event, Scope, balance};
+use crate::care::outlay::Outlay;
 use crate::cloud_set::ProfileState;
+use crate::cloud_set::price::Money;
 
 /// One line of the answer.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -32,6 +35,12 @@ pub(crate) enum Carried {
         to: String,
         /// Its bytes.
         bytes: u64,
+    },
+    /// What was asked of a provider, or would be.
+    Provider {
+        /// What it takes and bills.
+        #[serde(flatten)]
+        charge: Charge,
     },
     /// The last line.
     Summary {
@@ -58,7 +67,7 @@ impl Document for Carried {
 
 /// `raic rebalance`.
 pub(crate) async fn rebalance(args: &args::Rebalance, context: &Arc<Context>) -> Result<Exit, Failure> {
-    let balanced = carry_out(&Scope::Everything, args.dry_run, context).await?;
+    let balanced = carry_out(&Scope::Everything, args.dry_run, args.max_cost, context).await?;
     if balanced.moved + balanced.stuck + balanced.failed == 0 {
         context
             .out
@@ -74,7 +83,7 @@ pub(crate) async fn drain(args: &args::ProviderDrain, context: &Arc<Context>) ->
     if !args.dry_run {
         used_as(&args.name, ProfileState::Draining, context)?.save(&context.env)?;
     }
-    let balanced = carry_out(&Scope::From(args.name.clone()), args.dry_run, context).await?;
+    let balanced = carry_out(&Scope::From(args.name.clone()), args.dry_run, args.max_cost, context).await?;
     let (out, name) = (&context.out, &args.name);
     if balanced.stuck > 0 {
         let fragments = count(balanced.stuck, "fragment has", "fragments have");
@@ -101,12 +110,56 @@ pub(crate) fn undrain(args: &args::ProviderUndrain, context: &Arc<Context>) -> R
     Ok(Exit::Done)
 }
 
-async fn carry_out(scope: &Scope, dry_run: bool, context: &Arc<Context>) -> Result<Balanced, Failure> {
+async fn carry_out(
+    scope: &Scope,
+    dry_run: bool,
+    most: Option<Money>,
+    context: &Arc<Context>,
+) -> Result<Balanced, Failure> {
     let purpose = if dry_run { For::Reading } else { For::Writing };
     let session = Session::open(context, purpose, &[]).await?;
+    let tariffs = bill::tariffs(&session, context).await?;
+    if most.is_some() {
+        let (_, moves) = moved(&session, scope, true, context).await?;
+        bill::within(most, &tariffs, &outlay(&session, &moves).await?)?;
+    }
     if !dry_run {
         tell_settled(&session, context).await?;
     }
+    let (balanced, moves) = moved(&session, scope, dry_run, context).await?;
+    if !dry_run {
+        sweep(&session).await;
+    }
+    let outlay = outlay(&session, &moves).await?;
+    tell_moves(moves, context)?;
+    let charges = charges(&tariffs, &outlay);
+    if dry_run && balanced.moved > 0 {
+        context
+            .out
+            .said(&format!("would move fragments: {}", bill::sum(&tariffs, &outlay)))?;
+        bill::show(&charges, context)?;
+    }
+    for charge in charges {
+        context.out.event(&Carried::Provider { charge })?;
+    }
+    sum_up(&balanced, dry_run, context)?;
+    Ok(balanced)
+}
+
+/// A fragment that moved, or would.
+struct Move {
+    object: String,
+    from: String,
+    to: String,
+    bytes: u64,
+}
+
+async fn moved(
+    session: &Session,
+    scope: &Scope,
+    dry_run: bool,
+    context: &Arc<Context>,
+) -> Result<(Balanced, Vec<Move>), Failure> {
     let job = Job {
         title: if dry_run { "plan" } else { "move" }.to_owned(),
         total: None,
@@ -117,21 +170,43 @@ async fn carry_out(scope: &Scope, dry_run: bool, context: &Arc<Context>) -> Resu
     let mut moves = Vec::new();
     let stop = || context.interrupt.now().is_some();
     let mut tell = |Event::Moved(step): Event<'_>| {
-        moves.push((step.name.clone(), step.from.clone(), step.to.clone(), step.bytes));
+        moves.push(Move {
+            object: step.name.clone(),
+            from: step.from.clone(),
+            to: step.to.clone(),
+            bytes: step.bytes,
+        });
     };
     let balanced = balance(&session.store, scope, dry_run, &shown.listener(), &stop, &mut tell).await;
     drop(shown);
-    let balanced = balanced?;
-    if !dry_run {
-        sweep(&session).await;
-    }
-    tell_moves(moves, context)?;
-    sum_up(&balanced, dry_run, context)?;
-    Ok(balanced)
+    Ok((balanced?, moves))
 }
 
-fn tell_moves(moves: Vec<(String, String, String, u64)>, context: &Context) -> Result<(), Failure> {
-    for (object, from, to, bytes) in moves {
+/// What the moves take: each is read, written and, after the grace, deleted where it was.
+async fn outlay(session: &Session, moves: &[Move]) -> Result<Outlay, Failure> {
+    let mut outlay = Outlay::default();
+    let mut age: Option<(&str, u16)> = None;
+    for it in moves {
+        let days = match age {
+            Some((name, days)) if name == it.object => days,
+            _ => bill::days_kept(session, &it.object).await?,
+        };
+        age = Some((&it.object, days));
+        outlay.of(&it.from).get(it.bytes);
+        outlay.of(&it.from).drop(it.bytes, days);
+        outlay.of(&it.to).put(it.bytes);
+    }
+    Ok(outlay)
+}
+
+fn tell_moves(moves: Vec<Move>, context: &Context) -> Result<(), Failure> {
+    for it in moves {
+        let Move {
+            object,
+            from,
+            to,
+            bytes,
+        } = it;
         if context.global.verbose > 0 {
             context
                 .out

@@ -13,9 +13,10 @@ use super::super::Context;
 use super::super::args::{Key, KeyExport, KeyImport};
 use super::super::error::{Failure, bad_key, reason};
 use super::super::exit::Exit;
-use super::super::ground::{config, make_private, secret};
+use super::super::ground::{config, diary_if_there, make_private, secret};
 use super::super::output::Document;
 use super::super::quantity::local;
+use crate::catalog::diary::Deed;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud_set::Reference;
 use crate::config::{create_key_file, key_of_sheet, recovery_sheet};
@@ -37,14 +38,14 @@ impl Document for KeyPlace {
     const SCHEMA: &'static str = "raic.key/1";
 }
 
-pub(crate) fn run(noun: &Key, context: &Context) -> Result<Exit, Failure> {
+pub(crate) async fn run(noun: &Key, context: &Context) -> Result<Exit, Failure> {
     match noun {
-        Key::Export(args) => export(args, context),
+        Key::Export(args) => export(args, context).await,
         Key::Import(args) => import(args, context),
     }
 }
 
-fn export(args: &KeyExport, context: &Context) -> Result<Exit, Failure> {
+async fn export(args: &KeyExport, context: &Context) -> Result<Exit, Failure> {
     let config = config(context)?;
     let secret = secret(&config, &context.env)?;
     let keys = Keys::new(&secret);
@@ -55,6 +56,12 @@ fn export(args: &KeyExport, context: &Context) -> Result<Exit, Failure> {
             write_new(path, sheet.as_bytes())?;
             placed(path, &keys, context)?;
         }
+    }
+    // For doctor, which asks when it was last done. That it can't be kept takes nothing from the sheet.
+    if let Some(diary) = diary_if_there(&config, &context.env)
+        && let Err(error) = diary.note(Deed::KeyExported, SystemClock.now()).await
+    {
+        tracing::info!("the day of the export was not kept: {error}");
     }
     Ok(Exit::Done)
 }

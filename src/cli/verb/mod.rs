@@ -1,12 +1,14 @@
 //! The verbs, a file each. A verb takes its arguments and the context and says how the run ends.
 
 mod ask;
+pub(crate) mod bill;
 pub(crate) mod bench;
 pub(crate) mod balance;
 pub(crate) mod bench_codec;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod get;
+pub(crate) mod doctor;
 mod help;
 pub(crate) mod init;
 pub(crate) mod key;
@@ -19,6 +21,7 @@ pub(crate) mod put;
 pub(crate) mod recover;
 pub(crate) mod repair;
 pub(crate) mod rm;
+pub(crate) mod scrub;
 pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod sim;
@@ -47,6 +50,7 @@ macro_rules! documents {
             $crate::cli::verb::config::Paths,
             $crate::cli::verb::config::Values,
             $crate::cli::verb::demo::Story,
+            $crate::cli::verb::doctor::Diagnosis,
             $crate::cli::verb::get::Got,
             $crate::cli::verb::init::Begun,
             $crate::cli::verb::key::KeyPlace,
@@ -62,6 +66,7 @@ macro_rules! documents {
             $crate::cli::verb::recover::Answer,
             $crate::cli::verb::repair::Mended,
             $crate::cli::verb::rm::Removal,
+            $crate::cli::verb::scrub::Looked,
             $crate::cli::verb::serve::Served,
             $crate::cli::verb::shell::Build,
             $crate::cli::verb::sim::SimSheet,
@@ -86,6 +91,8 @@ pub(crate) async fn run(verb: Verb, context: &Arc<Context>) -> Result<Exit, Fail
         Verb::Stat(args) => stat::run(&args, context).await,
         Verb::Rm(args) => rm::run(&args, context).await,
         Verb::Status(args) => status::run(&args, context).await,
+        Verb::Doctor(args) => doctor::run(&args, context).await,
+        Verb::Scrub(args) => scrub::run(&args, context).await,
         Verb::Repair(args) => repair::run(&args, context).await,
         Verb::Bench(noun) => bench::run(&noun, context).await,
         Verb::Plan(args) => plan::run(&args, context),
@@ -95,7 +102,7 @@ pub(crate) async fn run(verb: Verb, context: &Arc<Context>) -> Result<Exit, Fail
         Verb::Serve(args) => serve::run(&args, context).await,
         Verb::Provider(noun) => provider::run(&noun, context).await,
         Verb::Config(noun) => config::run(&noun, context),
-        Verb::Key(noun) => key::run(&noun, context),
+        Verb::Key(noun) => key::run(&noun, context).await,
         Verb::Completions(args) => shell::completions(&args, context),
         Verb::Man(args) => shell::man(&args, context),
         Verb::Version => shell::version(context),

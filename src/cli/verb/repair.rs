@@ -13,10 +13,14 @@ use super::super::ground::{For, Session};
 use super::super::output::Document;
 use super::super::progress::{Job, Shown, Way};
 use super::super::quantity::count;
+use super::bill::{self, Charge, charges};
 use super::put::{sweep, tell_settled};
 use super::{ls, names};
-use crate::care::repair::{Repaired, Report, check, repair};
-use crate::catalog::record::{Health, Version};
+use crate::care::outlay::{Outlay, Tariffs};
+use crate::care::repair::{Look, Repaired, Report, check, mend, plan};
+use crate::care::scrub::{Order, scrub};
+use crate::catalog::diary::Deed;
+use crate::catalog::record::Health;
 
 /// One line of the answer.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -47,6 +51,12 @@ pub(crate) enum Mended {
         name: String,
         /// Why.
         message: String,
+    },
+    /// What would be asked of a provider: with `-n`.
+    Provider {
+        /// What it takes and bills.
+        #[serde(flatten)]
+        charge: Charge,
     },
     /// The last line.
     Summary {
@@ -79,38 +89,46 @@ struct Course {
 pub(crate) async fn run(args: &args::Repair, context: &Arc<Context>) -> Result<Exit, Failure> {
     let purpose = if args.dry_run { For::Reading } else { For::Writing };
     let session = Session::open(context, purpose, &[]).await?;
-    let versions = chosen(args, &session).await?;
+    let tariffs = bill::tariffs(&session, context).await?;
+    let known_only = args.only.is_empty() && !args.deep;
+    if args.dry_run && known_only {
+        return tell_plan(&session, &tariffs, context).await;
+    }
+    if args.max_cost.is_some() {
+        let (outlay, _, _) = reckon(&session).await?;
+        bill::within(args.max_cost, &tariffs, &outlay)?;
+    }
     if !args.dry_run {
         tell_settled(&session, context).await?;
     }
-    let title = format!(
-        "{} {}",
-        if args.dry_run { "check" } else { "repair" },
-        count(versions.len() as u64, "object", "objects")
-    );
-    let shown = Shown::begin(
-        Job {
-            title,
-            total: None,
-            way: Way::Down,
-            expansion: 1.0,
-        },
-        &context.global,
-        &context.out,
-    );
+    let title = if args.dry_run { "check" } else { "repair" }.to_owned();
+    let job = Job {
+        title,
+        total: None,
+        way: Way::Down,
+        expansion: 1.0,
+    };
+    let shown = Shown::begin(job, &context.global, &context.out);
     let mut course = Course::default();
-    for version in versions {
+    let look = match (known_only, args.deep) {
+        (true, _) => Look::Known,
+        (false, false) => Look::Lengths,
+        (false, true) => Look::Bytes,
+    };
+    if known_only {
+        course.listed(&session, &shown, context).await?;
+    }
+    for name in chosen(args, &session).await? {
         if let Some(exit) = context.interrupt.now() {
             drop(shown);
             course.sum_up(args.dry_run, context)?;
             return Ok(exit);
         }
-        let name = version.name;
         let result = if args.dry_run {
             let report = check(&session.store, &name, args.deep, &shown.listener()).await;
             report.map(|report| course.checked(&report, context))
         } else {
-            repair(&session.store, &name, &shown.listener())
+            mend(&session.store, &name, look, &shown.listener())
                 .await
                 .map(|repaired| course.repaired(&repaired, context))
         };
@@ -121,37 +139,90 @@ pub(crate) async fn run(args: &args::Repair, context: &Arc<Context>) -> Result<E
     }
     drop(shown);
     if !args.dry_run {
+        session.diary.note(Deed::Repaired, session.store.clock().now()).await?;
         sweep(&session).await;
     }
     course.sum_up(args.dry_run, context)?;
     Ok(Exit::of_items(&course.ends))
 }
 
-/// The objects that were named, or all: those that are known to be ill first.
-async fn chosen(args: &args::Repair, session: &Session) -> Result<Vec<Version>, Failure> {
-    if args.only.is_empty() {
-        let mut versions = names::beginning_with(session, "").await?;
-        let ailing = session
-            .store
-            .catalog()
-            .ailing(&ls::gone(session), usize::MAX >> 1)
-            .await?;
-        versions.sort_by_key(|version| {
-            ailing
-                .iter()
-                .find(|(name, _)| *name == version.name)
-                .map_or(Health::Whole, |(_, health)| *health)
-        });
-        return Ok(versions);
-    }
-    let mut versions = Vec::new();
+/// The objects that were named; with `--deep` all; else those that are known to be ill: who can lose least first.
+async fn chosen(args: &args::Repair, session: &Session) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
     for name in &args.only {
-        versions.extend(names::select(session, name, false).await?);
+        let versions = names::select(session, name, false).await?;
+        names.extend(versions.into_iter().map(|version| version.name));
     }
-    Ok(versions)
+    if args.only.is_empty() {
+        let queue = session.diary.queue(&ls::gone(session), usize::MAX >> 1).await?;
+        names.extend(queue.into_iter().map(|ailing| ailing.name));
+    }
+    if args.deep && args.only.is_empty() {
+        let known: std::collections::BTreeSet<String> = names.iter().cloned().collect();
+        let all = names::beginning_with(session, "")
+            .await?
+            .into_iter()
+            .map(|version| version.name);
+        names.extend(all.filter(|name| !known.contains(name)));
+    }
+    Ok(names)
+}
+
+/// What rebuilding all that is known to be wrong takes; fragments that would be made anew, and those that can't be.
+async fn reckon(session: &Session) -> Result<(Outlay, u64, u64), Failure> {
+    let (mut outlay, mut rebuilt, mut left) = (Outlay::default(), 0, 0);
+    for ailing in session.diary.queue(&ls::gone(session), usize::MAX >> 1).await? {
+        let (more, less) = plan(&session.store, &ailing.name, &mut outlay).await?;
+        rebuilt += more;
+        left += less;
+    }
+    Ok((outlay, rebuilt, left))
+}
+
+async fn tell_plan(session: &Session, tariffs: &Tariffs, context: &Context) -> Result<Exit, Failure> {
+    let (out, (outlay, rebuilt, left)) = (&context.out, reckon(session).await?);
+    let charges = charges(tariffs, &outlay);
+    let fragments = count(rebuilt, "fragment", "fragments");
+    if rebuilt + left == 0 {
+        out.said("nothing is known to be wrong; raic scrub  looks")?;
+    } else {
+        out.said(&format!("would rebuild {fragments}: {}", bill::sum(tariffs, &outlay)))?;
+        bill::show(&charges, context)?;
+    }
+    if left > 0 {
+        out.warn(&format!(
+            "{} have no place, or too few others to make them from",
+            count(left, "fragment would", "fragments would")
+        ));
+    }
+    for charge in charges {
+        out.event(&Mended::Provider { charge })?;
+    }
+    out.event(&Mended::Summary {
+        dry_run: true,
+        objects: session.diary.queue(&ls::gone(session), usize::MAX >> 1).await?.len() as u64,
+        wrong: rebuilt + left,
+        rebuilt: 0,
+        left: rebuilt + left,
+    })?;
+    Ok(if rebuilt + left == 0 { Exit::Done } else { Exit::Under })
 }
 
 impl Course {
+    /// Lists everything first: what is gone or cut short is known from then on.
+    async fn listed(&mut self, session: &Session, shown: &Shown, context: &Context) -> Result<(), Failure> {
+        let stop = || context.interrupt.now().is_some();
+        let order = Order::default();
+        let listed = scrub(&session.store, session.diary.as_ref(), &order, &shown.listener(), &stop).await?;
+        for cause in said(&listed.causes) {
+            context.out.warn(&format!("no answer: {cause}"));
+        }
+        if listed.listed.unknown > 0 {
+            self.ends.push(Exit::Under);
+        }
+        Ok(())
+    }
+
     fn checked(&mut self, report: &Report, context: &Context) -> Result<(), Failure> {
         let (wrong, silent) = (report.wrong().count() as u64, silent(report));
         self.count(report.health(), wrong, 0, wrong, silent);
@@ -259,6 +330,9 @@ impl Course {
             left: self.left,
         })?;
         let objects = count(self.objects, "object", "objects");
+        if self.objects == 0 && self.ends.iter().all(|end| *end == Exit::Done) {
+            return out.said("nothing is known to be wrong: every fragment is listed at its length");
+        }
         let found = if self.wrong == 0 {
             "all fragments sound".to_owned()
         } else {

@@ -14,9 +14,12 @@ use super::super::ground::{For, Session};
 use super::super::output::Document;
 use super::super::quantity::{count, size, span};
 use super::ask::agreed;
+use super::bill::{self, Charge, charges};
 use super::names;
 use super::put::{sweep, tell_settled};
+use crate::care::outlay::{Outlay, Tariffs};
 use crate::catalog::record::Version;
+use crate::cloud_set::price::Money;
 use crate::store::send::Silent;
 
 /// The answer.
@@ -30,6 +33,8 @@ pub(crate) struct Removal {
     failed: Vec<Left>,
     /// Bytes that are freed at each provider, once the grace is over.
     freed: BTreeMap<String, u64>,
+    /// What is asked of each provider and what it bills: some bill the rest of a least time for what is deleted early.
+    providers: Vec<Charge>,
     /// Seconds until then.
     grace_seconds: u64,
 }
@@ -62,12 +67,15 @@ struct Plan {
     versions: Vec<Version>,
     failed: Vec<(String, Failure)>,
     freed: BTreeMap<String, u64>,
+    outlay: Outlay,
 }
 
 pub(crate) async fn run(args: &args::Rm, context: &Arc<Context>) -> Result<Exit, Failure> {
     let purpose = if args.dry_run { For::Looking } else { For::Writing };
     let session = Session::open(context, purpose, &[]).await?;
     let plan = plan(args, &session).await?;
+    let tariffs = bill::tariffs(&session, context).await?;
+    let bills = (tariffs.clone(), plan.outlay.clone());
     if let ([], [(_, only)]) = (plan.versions.as_slice(), plan.failed.as_slice()) {
         return Err(only.clone());
     }
@@ -78,6 +86,7 @@ pub(crate) async fn run(args: &args::Rm, context: &Arc<Context>) -> Result<Exit,
             plan.failed,
             plan.freed,
             Vec::new(),
+            &bills,
             args,
             context,
         );
@@ -109,7 +118,7 @@ pub(crate) async fn run(args: &args::Rm, context: &Arc<Context>) -> Result<Exit,
         }
     }
     sweep(&session).await;
-    tell(&session, removed, failed, plan.freed, ends, args, context)
+    tell(&session, removed, failed, plan.freed, ends, &bills, args, context)
 }
 
 async fn plan(args: &args::Rm, session: &Session) -> Result<Plan, Failure> {
@@ -129,6 +138,7 @@ async fn plan(args: &args::Rm, session: &Session) -> Result<Plan, Failure> {
     plan.versions.dedup_by(|a, b| a.name == b.name);
     let clouds = session.store.clouds();
     for version in &plan.versions {
+        let days = bill::days_kept(session, &version.name).await?;
         for piece in session.store.catalog().extents(&version.name).await? {
             let len = piece.extent.shape.fragment_len(piece.extent.header_len);
             for fragment in &piece.fragments {
@@ -136,6 +146,7 @@ async fn plan(args: &args::Rm, session: &Session) -> Result<Plan, Failure> {
                     .get(fragment.provider)
                     .map(|cloud| cloud.member.name.clone())
                     .unwrap_or_default();
+                plan.outlay.of(&name).drop(len, days);
                 *plan.freed.entry(name).or_default() += len;
             }
         }
@@ -152,12 +163,14 @@ fn question(plan: &Plan) -> String {
     format!("remove {what}, {}?", size(bytes))
 }
 
+#[expect(clippy::too_many_arguments, reason = "all that an answer tells")]
 fn tell(
     session: &Session,
     versions: Vec<Version>,
     failed: Vec<(String, Failure)>,
     freed: BTreeMap<String, u64>,
     mut ends: Vec<Exit>,
+    (tariffs, outlay): &(Tariffs, Outlay),
     args: &args::Rm,
     context: &Context,
 ) -> Result<Exit, Failure> {
@@ -181,6 +194,18 @@ fn tell(
             size(total)
         ))?;
     }
+    if args.dry_run
+        && !versions.is_empty()
+        && outlay
+            .0
+            .keys()
+            .any(|name| tariffs.bill(name, &outlay.0[name]).amount > Money::ZERO)
+    {
+        out.said(&format!(
+            "some bill for what is deleted early: {}",
+            bill::sum(tariffs, outlay)
+        ))?;
+    }
     if out.is_json() {
         let left = |(name, failure): (String, Failure)| Left {
             name,
@@ -197,6 +222,7 @@ fn tell(
                 .collect(),
             failed: failed.into_iter().map(left).collect(),
             freed,
+            providers: charges(tariffs, outlay),
             grace_seconds: grace.as_secs(),
         })?;
     }

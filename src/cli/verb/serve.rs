@@ -21,6 +21,7 @@ use super::super::exit::Exit;
 use super::super::ground::{For, Session, config, data_folder, make_private, no_home, secret, state_folder};
 use super::super::output::Document;
 use super::prices::open as open_prices;
+use crate::care::schedule;
 use crate::catalog::lock::WriterLock;
 use crate::catalog::sqlite::{Mode, SqliteCatalog};
 use crate::clock::{Clock, SystemClock};
@@ -106,6 +107,10 @@ pub(crate) async fn run(args: &Serve, context: &Arc<Context>) -> Result<Exit, Fa
         return Ok(Exit::Done);
     }
     let listen = ground.parts.listen;
+    let care = match &ground.clouds {
+        Some(clouds) if !args.no_care => Some(tokio::spawn(care(&clouds.session))),
+        _ => None,
+    };
     let running = Running::start(ground.parts)
         .await
         .map_err(|error| unstartable(listen, &error))?;
@@ -136,8 +141,24 @@ pub(crate) async fn run(args: &Serve, context: &Arc<Context>) -> Result<Exit, Fa
         notify.stopping();
     };
     running.until(stop).await;
+    if let Some(care) = care {
+        care.abort();
+    }
     context.out.said("stopped; every request that was answered is kept")?;
     Ok(Exit::Done)
+}
+
+/// Care of the set, for as long as the node runs: as `node.scrub` has it, else every fragment read once in 90 days.
+fn care(session: &Session) -> impl Future<Output = ()> + Send + use<> {
+    let scrub = session.config.node.as_ref().and_then(|node| node.scrub);
+    let mut rules = schedule::Rules::default();
+    if let Some(scrub) = scrub {
+        rules.read_every = scrub.every.duration();
+        rules.list_every = rules.list_every.min(rules.read_every);
+        rules.rate = scrub.rate.map(crate::cloud_set::quantity::ByteRate::bytes_per_second);
+    }
+    let (store, diary) = (session.store.clone(), session.diary.clone());
+    schedule::tend(store, diary, rules)
 }
 
 /// A node whose shares are objects of the configured cloud set.

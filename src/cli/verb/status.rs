@@ -13,11 +13,13 @@ use super::super::error::{Failure, tame, words};
 use super::super::exit::Exit;
 use super::super::ground::{self, For, Session};
 use super::super::output::{Document, Paint};
-use super::super::quantity::{count, size};
+use super::super::quantity::{count, rfc3339, size};
 use super::super::table::{self, left, right};
 use super::ls;
 use super::prices::open as open_prices;
 use super::provider::trial::Tested;
+use crate::care::survey::listed_since;
+use crate::catalog::diary::Reach;
 use crate::catalog::record::{Census, MemberState};
 use crate::cloud_set::Profile;
 use crate::cloud_set::price::Prices;
@@ -44,6 +46,13 @@ pub(crate) struct Health {
     open: u64,
     /// Blobs that wait for their deletion.
     waiting_for_deletion: u64,
+    /// Blobs that nothing seems to need, and that go after a grace.
+    orphans: u64,
+    /// When every provider was last listed whole and compared, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_scrub: Option<String>,
+    /// The part of all fragments that was read whole at least once.
+    read_share: f64,
     /// Findings of the catalog's own check; empty if it is in order.
     catalog: Vec<String>,
 }
@@ -122,6 +131,9 @@ pub(crate) async fn run(args: &args::Status, context: &Arc<Context>) -> Result<E
         },
         open: census.open,
         waiting_for_deletion: census.doomed,
+        orphans: session.diary.orphans().await?.len() as u64,
+        last_scrub: listed_since(&session.store, session.diary.as_ref()).await?.map(rfc3339),
+        read_share: share(session.diary.reach().await?),
         catalog: catalog.check().await?,
         providers,
     };
@@ -132,6 +144,15 @@ pub(crate) async fn run(args: &args::Status, context: &Arc<Context>) -> Result<E
         show(&health, context)?;
     }
     Ok(exit)
+}
+
+/// 1 if there is nothing to read.
+#[expect(clippy::cast_precision_loss, reason = "a share is shown with two digits")]
+fn share(reach: Reach) -> f64 {
+    match reach.fragments {
+        0 => 1.0,
+        all => reach.read as f64 / all as f64,
+    }
 }
 
 fn state(census: &Census, for_good: &Census, providers: &[Member]) -> &'static str {
@@ -317,6 +338,16 @@ fn show(health: &Health, context: &Context) -> Result<(), Failure> {
     for line in objects(&health.objects, out.room()) {
         out.answer(&line)?;
     }
+    tell_pending(health, context)?;
+    match next(health) {
+        Some(next) => out.answer(&format!("next:  {next}")),
+        None => Ok(()),
+    }
+}
+
+/// What waits: for a verb that writes, for a deletion, for its owner.
+fn tell_pending(health: &Health, context: &Context) -> Result<(), Failure> {
+    let out = &context.out;
     if health.open > 0 {
         out.answer(&format!(
             "{} left open by an earlier run: settled by the next put or rm",
@@ -329,13 +360,16 @@ fn show(health: &Health, context: &Context) -> Result<(), Failure> {
             count(health.waiting_for_deletion, "blob waits", "blobs wait")
         ))?;
     }
+    if health.orphans > 0 {
+        let blobs = count(health.orphans, "blob that nothing needs", "blobs that nothing needs");
+        out.answer(&format!(
+            "{blobs}: raic scrub --collect  deletes what was so for 30 days"
+        ))?;
+    }
     for finding in &health.catalog {
         out.answer(&format!("catalog: {}", tame(finding)))?;
     }
-    match next(health) {
-        Some(next) => out.answer(&format!("next:  {next}")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// How many objects are how well, on one line if there is room.

@@ -63,7 +63,7 @@ impl Test {
     }
 
     /// The first thing that fails.
-    pub(super) fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         let fails = self.findings.iter().find(|(_, finding)| finding.starts_with("fails"));
         fails.map(|(question, finding)| format!("{question} {finding}"))
     }
@@ -82,12 +82,12 @@ impl Test {
 
 /// A test, and what it is made of.
 #[derive(Debug)]
-pub(super) struct Trial {
-    pub(super) test: Test,
+pub(crate) struct Trial {
+    pub(crate) test: Test,
     /// Whose data is there, as far as it could be told.
-    pub(super) identity: Option<Identity>,
+    pub(crate) identity: Option<Identity>,
     /// What was found, if it came so far.
-    pub(super) probe: Option<Probe>,
+    pub(crate) probe: Option<Probe>,
 }
 
 pub(super) async fn run(args: &ProviderTest, context: &Arc<Context>) -> Result<Exit, Failure> {
@@ -116,7 +116,7 @@ pub(super) async fn run(args: &ProviderTest, context: &Arc<Context>) -> Result<E
 }
 
 /// Tests one provider. Where another set's data lies, nothing is written.
-pub(super) async fn try_out(config: &Config, profile: &Profile, context: &Context) -> Trial {
+pub(crate) async fn try_out(config: &Config, profile: &Profile, context: &Context) -> Trial {
     context.out.hint(&format!("testing {} ...", profile.name));
     let failed = |question: &str, why: &str| Trial {
         test: Test::failed(profile, question, why),
@@ -213,6 +213,12 @@ pub(super) async fn save(catalog: &dyn Catalog, member: ProviderId, probe: &Prob
     if let Err(error) = catalog.save_probe(member, json).await {
         tracing::info!("the finding was not kept: {error}");
     }
+}
+
+/// The round trip that the last test of a member measured.
+pub(crate) async fn round_trip(catalog: &dyn Catalog, member: ProviderId) -> Option<Duration> {
+    let tested = Tested::of(catalog, member).await?;
+    Some(Duration::from_secs_f64(tested.round_trip_ms?.max(0.0) / 1000.0))
 }
 
 /// The last test of a provider, as the catalog has it.
