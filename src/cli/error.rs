@@ -301,7 +301,9 @@ impl From<StoreError> for Failure {
             StoreError::Range { .. } => new("E0202", &error)
                 .note("raic stat  tells how long it is")
                 .note(UNTOUCHED),
-            StoreError::NotFound { .. } => new("E0203", &error).note("raic ls -r  lists all names").note(UNTOUCHED),
+            StoreError::NotFound { .. } => new("E0203", &error)
+                .note("raic ls -r  lists all names; if the catalog was lost, raic recover brings them back")
+                .note(UNTOUCHED),
             StoreError::Refused { .. } => new("E0204", &error).note("the object is as it was"),
             StoreError::Placement { .. } => new("E0205", &error)
                 .note("each fragment needs a provider of its own that takes writes: raic provider list")

@@ -30,6 +30,7 @@ use crate::provider::opendal::{Spec, known_options, open, schemes};
 use crate::provider::retry::Retry;
 use crate::provider::{Provider, steady};
 use crate::store::clouds::Configured;
+use crate::store::error::StoreError;
 use crate::store::{Ground, Settings, Store};
 
 /// The catalog's file in the state folder.
@@ -89,7 +90,9 @@ impl Session {
             For::Looking | For::Reading => None,
         };
         let catalog = catalog(&state, keys.set(), purpose, context)?;
-        let providers = providers(&config, context, skip);
+        let (_, members) = catalog.members().await.map_err(StoreError::from)?;
+        let members: Vec<String> = members.into_iter().map(|member| member.name).collect();
+        let providers = providers(&config, context, skip, &members);
         let policies = config.set.policies.values().cloned().collect();
         let prices = read_prices(&config, context)?;
         let store = store(keys, catalog.clone(), providers, policies, prices).await?;
@@ -260,11 +263,16 @@ fn opened_if_there(config: &Config, purpose: For, env: &Environment) -> Option<A
     Some(Arc::new(opened.ok()?))
 }
 
-/// The providers of the configuration. One that can't be opened counts as down and is warned of.
-fn providers(config: &Config, context: &Context, skip: &[String]) -> Vec<Configured> {
+/// The providers of the configuration. One that can't be opened counts as down and is warned of; so does the folder of a member that is
+/// not there, as OpenDAL would make it anew: a disk that isn't mounted is no empty disk.
+fn providers(config: &Config, context: &Context, skip: &[String], members: &[String]) -> Vec<Configured> {
     let door = |profile: &Profile| -> Arc<dyn Provider> {
         if skip.contains(&profile.name) {
             return Arc::new(Unopened::new(&profile.name, "skipped"));
+        }
+        let member = members.contains(&profile.name);
+        if let Some(why) = absent(config, profile, &context.env).filter(|_| member) {
+            return Arc::new(Unopened::new(&profile.name, why));
         }
         provider(config, profile, &context.env).unwrap_or_else(|failure| {
             let sentence = failure.sentence();
@@ -327,6 +335,14 @@ pub(crate) fn spec(config: &Config, profile: &Profile, env: &Environment) -> Res
 /// A provider of the configuration, with its limits and retries.
 pub(crate) fn provider(config: &Config, profile: &Profile, env: &Environment) -> Result<Arc<dyn Provider>, Failure> {
     ready(&spec(config, profile, env)?)
+}
+
+/// Why a folder on a disk can't be used, if it is not there.
+fn absent(config: &Config, profile: &Profile, env: &Environment) -> Option<String> {
+    let spec = spec(config, profile, env).ok()?;
+    let root = spec.options.get("root").filter(|_| spec.scheme == "fs")?;
+    let gone = !Path::new(root).is_dir();
+    gone.then(|| format!("its folder {root} is not there, or its disk is not mounted"))
 }
 
 /// A provider with its limits and retries.

@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser};
 
-use super::args::{Global, Line};
+use super::args::{Color, Global, Line, Progressing};
 use super::error::Failure;
 use super::exit::Exit;
 use super::output::Output;
@@ -32,11 +32,14 @@ pub(crate) fn answer(error: &clap::Error, line: &[OsString], env: &Environment) 
 
 /// The flags that decide how an error looks, found without understanding the rest.
 fn flags(line: &[OsString]) -> Global {
-    let mut global = Line::try_parse_from(["raic", "version"])
-        .expect("it is a line of ours")
-        .global;
-    global.json = line.iter().any(|word| word == "--json");
-    global
+    Global {
+        config: None,
+        json: line.iter().any(|word| word == "--json"),
+        quiet: false,
+        verbose: 0,
+        color: Color::Auto,
+        progress: Progressing::Off,
+    }
 }
 
 fn told(error: &clap::Error) -> Failure {

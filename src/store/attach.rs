@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 
 use super::Store;
-use super::clouds::{Clouds, Configured, Identity, identify};
+use super::clouds::{Cloud, Clouds, Configured, Identity, identify};
 use super::error::StoreError;
 use crate::catalog::record::{Member, MemberState};
 use crate::entropy::random;
@@ -95,24 +95,30 @@ impl Store {
         }
     }
 
-    /// Writes the identity blob of members that are new, or that were cut off before theirs was written and hold nothing yet.
+    /// Writes the identity blob of members that are new, or that were cut off before theirs was written and hold nothing yet. A member of
+    /// an older membership had one: without it, its bucket was emptied, or a folder stands where a disk was.
     async fn sign_in(&self, before: &[Member]) -> Result<(), StoreError> {
         let usage = self.catalog.usage().await?;
-        let holds = |id: ProviderId| {
-            usage
-                .iter()
-                .any(|u| u.provider == id && (u.fragments > 0 || u.doomed > 0))
-        };
         let clouds = self.clouds();
-        let empty = clouds.present().filter(|cloud| !holds(cloud.member.id));
-        join_all(empty.map(|cloud| async move {
-            let Some(provider) = cloud.way() else { return };
+        let empty = |cloud: &&Arc<Cloud>| {
+            let mut held = usage.iter().filter(|u| u.provider == cloud.member.id);
+            cloud.member.since == clouds.version() && held.all(|u| u.fragments == 0 && u.doomed == 0)
+        };
+        let signed = join_all(clouds.present().filter(empty).map(|cloud| async move {
+            let provider = cloud.way()?;
             let known = before.iter().any(|m| m.id == cloud.member.id);
             if known && !matches!(identify(&self.keys, provider.as_ref()).await, Ok(Identity::Absent)) {
-                return;
+                return None;
             }
             let blob = identity::encode_identity(&self.keys, cloud.member.id);
-            if provider.put(identity::IDENTITY_KEY, blob.into()).await.is_ok() {
+            let put = provider.put(identity::IDENTITY_KEY, blob.into()).await;
+            put.is_ok().then_some((cloud, provider))
+        }));
+        let signed = signed.await;
+        // Only when all have written: of two ways to one place the later writer's name stands there, and the other is none.
+        join_all(signed.into_iter().flatten().map(|(cloud, provider)| async move {
+            let stands = identify(&self.keys, provider.as_ref()).await;
+            if matches!(stands, Ok(Identity::Ours(id)) if id == cloud.member.id) {
                 cloud.proven();
             }
         }))

@@ -135,9 +135,10 @@ async fn take_members(store: &Arc<Store>, options: Options) -> Result<Vec<Provid
     match roll.members() {
         Some((found, members)) if found >= version => {
             if !options.dry_run {
-                store.catalog().set_members(found, members.clone()).await?;
+                // One higher than what was published: nobody of that roll is without an identity blob because it is new.
+                store.catalog().set_members(found + 1, members.clone()).await?;
             }
-            store.renew(found, members);
+            store.renew(found + 1, members);
         }
         None if version == 0 => {
             return Err(StoreError::NoMembership {

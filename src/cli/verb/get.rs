@@ -198,10 +198,20 @@ fn check_targets(aims: &[Aim], force: bool) -> Result<(), Failure> {
                 .note("nothing was written"),
         );
     }
-    let there = paths
-        .iter()
-        .find(|path| path.symlink_metadata().is_ok_and(|meta| meta.is_dir() || !force));
-    match there {
+    let there = |path: &&&Path| path.symlink_metadata().ok().map(|meta| meta.file_type());
+    let special =
+        |path: &&&Path| there(path).is_some_and(|sort| !sort.is_file() && !sort.is_dir() && !sort.is_symlink());
+    if let Some(path) = paths.iter().find(special) {
+        return Err(Failure::new(
+            Exit::Usage,
+            "E0208",
+            format!("{} is a device, a pipe or a socket", path.display()),
+        )
+        .note("into a pipe or a device writes: raic cat NAME > ...")
+        .note("nothing was written"));
+    }
+    let taken = |path: &&&Path| there(path).is_some_and(|sort| sort.is_dir() || !force);
+    match paths.iter().find(taken) {
         None => Ok(()),
         Some(path) => Err(
             Failure::new(Exit::Usage, "E0208", format!("{} is there already", path.display()))

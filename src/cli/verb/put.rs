@@ -437,9 +437,37 @@ fn open_file(path: &Path) -> std::io::Result<Opened> {
     if !meta.is_file() {
         return Err(std::io::Error::other("it is a special file"));
     }
-    let modified = meta
-        .mtime()
+    let modified = modified_of(&meta);
+    let watched = Watched {
+        file,
+        len: meta.len(),
+        modified,
+    };
+    Ok((Box::new(watched), Some(meta.len()), Some(modified)))
+}
+
+fn modified_of(meta: &std::fs::Metadata) -> i64 {
+    meta.mtime()
         .saturating_mul(1_000_000_000)
-        .saturating_add(meta.mtime_nsec());
-    Ok((Box::new(file), Some(meta.len()), Some(modified)))
+        .saturating_add(meta.mtime_nsec())
+}
+
+/// A file that must be at its end what it was at its beginning: half of one version and half of the next is nobody's file.
+struct Watched {
+    file: File,
+    len: u64,
+    modified: i64,
+}
+
+impl Read for Watched {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read(into)?;
+        if read == 0 && !into.is_empty() {
+            let now = self.file.metadata()?;
+            if now.len() != self.len || modified_of(&now) != self.modified {
+                return Err(std::io::Error::other("it changed while it was read"));
+            }
+        }
+        Ok(read)
+    }
 }
