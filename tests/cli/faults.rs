@@ -280,3 +280,37 @@ fn a_provider_that_is_lost_is_taken_out_and_its_fragments_are_made_anew() {
     let text = std::fs::read_to_string(home.config()).unwrap();
     assert!(!text.contains("disk3"), "{text}");
 }
+
+#[test]
+fn a_catalog_that_is_an_old_copy_is_told_by_status() {
+    let home = Home::begun();
+    let state = home.path(".local/state/raic/catalog.db");
+    home.raic_fed(&["put", "-", "x"], b"old").ends(0);
+    let copy = std::fs::read(&state).unwrap();
+    home.raic_fed(&["put", "-", "x"], b"new").ends(0);
+    for beside in ["catalog.db-wal", "catalog.db-shm"] {
+        std::fs::remove_file(state.with_file_name(beside)).unwrap_or_default();
+    }
+    std::fs::write(&state, copy).unwrap();
+    let status = home.raic(&["status"]).ends(1);
+    assert!(status.out.starts_with("UNKNOWN: "), "{}", status.out);
+}
+
+#[test]
+fn a_folder_that_is_gone_is_not_made_anew() {
+    let home = Home::begun();
+    home.raic_fed(&["put", "-", "x"], b"bytes").ends(0);
+    vanish(&home, 2);
+    home.raic(&["ls"]).ends(0);
+    home.raic(&["status"]).ends(4);
+    assert!(!home.disk(2).exists());
+}
+
+#[test]
+fn two_ways_to_one_folder_are_seen_at_the_first_put() {
+    let home = Home::begun();
+    std::fs::create_dir_all(home.disk(1)).unwrap();
+    std::fs::remove_dir_all(home.disk(2)).unwrap_or_default();
+    std::os::unix::fs::symlink(home.disk(1), home.disk(2)).unwrap();
+    home.raic_fed(&["put", "-", "x"], b"bytes").ends(4);
+}

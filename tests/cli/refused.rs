@@ -388,3 +388,22 @@ fn two_who_write_at_once_are_told_apart() {
     drop(first.stdin.take());
     assert!(first.wait().unwrap().success());
 }
+
+#[test]
+fn a_device_is_not_replaced_and_a_bad_variable_is_no_panic() {
+    let home = Home::begun();
+    home.raic_fed(&["put", "-", "x"], b"bytes").ends(0);
+    let pipe = home.path("pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let run = home.raic(&["get", "x", "-f", "-o", "pipe"]).ends(2);
+    assert!(run.err.contains("is a device, a pipe or a socket"), "{}", run.err);
+    let run = home.raic_with(&["ls"], &[("RAIC_PROGRESS", "bad")]).ends(2);
+    assert!(run.err.starts_with("error[E0001]"), "{}", run.err);
+}

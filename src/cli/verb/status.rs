@@ -25,6 +25,7 @@ use crate::cloud_set::Profile;
 use crate::cloud_set::price::Prices;
 use crate::fragment::id::ProviderId;
 use crate::store::clouds::{Cloud, Identity, identify};
+use crate::store::error::StoreError;
 
 /// How long a provider may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -116,8 +117,14 @@ pub(crate) async fn run(args: &args::Status, context: &Arc<Context>) -> Result<E
     let catalog = session.store.catalog();
     let (census, for_good) = (catalog.census(&all_away).await?, catalog.census(&gone).await?);
     let promised = session.config.set.policies.get("default").map_or(0, |policy| policy.m);
+    let fresh = tokio::time::timeout(PATIENCE, session.store.clone().check_fresh()).await;
+    let stale = matches!(fresh, Ok(Err(StoreError::Stale { .. })));
     let health = Health {
-        state: state(&census, &for_good, &providers),
+        state: if stale {
+            "unknown"
+        } else {
+            state(&census, &for_good, &providers)
+        },
         can_lose: census.margin,
         promised,
         objects: Objects {
