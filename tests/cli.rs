@@ -6,6 +6,8 @@
 mod answers;
 #[path = "cli/bad_config.rs"]
 mod bad_config;
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/faults.rs"]
 mod faults;
 #[path = "cli/home.rs"]

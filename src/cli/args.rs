@@ -1,5 +1,6 @@
 //! The command line as it is typed, turned into values once.
 
+mod bench;
 mod care;
 mod decide;
 mod serve;
@@ -10,8 +11,9 @@ use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use bench::{Bench, BenchCompare, BenchNoun, BenchReport, BenchRun, BenchVerify};
 pub(crate) use care::{Doctor, ProviderDrain, ProviderUndrain, Rebalance, Recover, Repair, Scrub};
-pub(crate) use decide::{Bench, BenchProviders, BenchSim, Plan, Prices};
+pub(crate) use decide::{Plan, Prices};
 pub(crate) use serve::{Backend, Serve};
 
 /// The whole line.
@@ -133,7 +135,6 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     Provider(Provider),
     /// Measure
-    #[command(subcommand)]
     Bench(Bench),
     /// Find the mix of services to take
     Plan(Plan),

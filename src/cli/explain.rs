@@ -350,8 +350,8 @@ const CODES: &[(&str, &str, &str)] = &[
     ),
     (
         "E0805",
-        "a simulation came to an end",
-        "The store failed over simulated providers: please report it with the seed.",
+        "a run of raic bench cannot be used",
+        "It is no file that raic bench --out wrote, or of another version: measure again. Two runs are compared by the sizes and lanes that both have.",
     ),
     (
         "E0806",

@@ -9,7 +9,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +16,10 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use serde::Deserialize;
 
+use super::curve::{Curve, Timing};
+use super::foretell::quantile;
 use crate::cloud_set::quantity::ByteRate;
-use crate::provider::{Call, Class, Listed, Operation, Parts, Provider, ProviderError, Stat, Stored};
+use crate::provider::{Call, Listed, Operation, Parts, Provider, ProviderError, Stat, Stored};
 
 const LAWS: &str = include_str!("../../fixtures/laws/laws.yaml");
 
@@ -98,6 +99,12 @@ impl Law {
     }
 }
 
+impl Timing for Law {
+    fn curve(&self, operation: Operation, len: f64) -> Curve {
+        Curve::of(|share| quantile(share, |seconds| self.done(operation, len, seconds)))
+    }
+}
+
 /// The standard normal distribution, to seven digits (Abramowitz and Stegun 7.1.26).
 fn normal(x: f64) -> f64 {
     let z = x.abs() / std::f64::consts::SQRT_2;
@@ -120,7 +127,6 @@ pub struct Simulated {
     law: Law,
     inner: Arc<dyn Provider>,
     seed: u64,
-    out: AtomicBool,
     calls: Mutex<HashMap<String, u64>>,
 }
 
@@ -132,34 +138,16 @@ impl Simulated {
             law,
             inner,
             seed,
-            out: AtomicBool::new(false),
             calls: Mutex::default(),
         }
     }
 
-    /// From now on no call is answered but with a refused connection; or answered again.
-    pub fn set_out(&self, out: bool) {
-        self.out.store(out, Ordering::SeqCst);
-    }
-
     /// Waits as the law has it.
-    async fn take(&self, operation: Operation, key: &str, len: usize) -> Result<(), ProviderError> {
+    async fn take(&self, operation: Operation, key: &str, len: usize) {
         let first = self.law.first * (self.law.spread * self.draw(operation, key)).exp();
-        if self.out.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_secs_f64(first / 2.0)).await;
-            let refused = "connection refused";
-            return Err(ProviderError::new(
-                &self.law.name,
-                operation,
-                key,
-                Class::Transient,
-                refused,
-            ));
-        }
         #[expect(clippy::cast_precision_loss, reason = "blobs are at most 64 MiB")]
         let moving = self.law.moving(operation, len as f64);
         tokio::time::sleep(Duration::from_secs_f64(first + moving)).await;
-        Ok(())
     }
 
     /// A normal number, by Box and Muller.
@@ -186,7 +174,7 @@ impl Provider for Simulated {
 
     fn put<'a>(&'a self, key: &'a str, body: Bytes) -> Call<'a, Stored> {
         Box::pin(async move {
-            self.take(Operation::Put, key, body.len()).await?;
+            self.take(Operation::Put, key, body.len()).await;
             self.inner.put(key, body).await
         })
     }
@@ -194,31 +182,29 @@ impl Provider for Simulated {
     fn get<'a>(&'a self, key: &'a str, range: Range<u64>) -> Call<'a, Parts> {
         Box::pin(async move {
             let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-            self.take(Operation::Get, key, len).await?;
+            self.take(Operation::Get, key, len).await;
             self.inner.get(key, range).await
         })
     }
 
     fn stat<'a>(&'a self, key: &'a str) -> Call<'a, Stat> {
         Box::pin(async move {
-            self.take(Operation::Stat, key, 0).await?;
+            self.take(Operation::Stat, key, 0).await;
             self.inner.stat(key).await
         })
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxStream<'a, Result<Listed, ProviderError>> {
         let listed = async move {
-            match self.take(Operation::List, prefix, 0).await {
-                Ok(()) => self.inner.list(prefix),
-                Err(error) => futures::stream::once(async move { Err(error) }).boxed(),
-            }
+            self.take(Operation::List, prefix, 0).await;
+            self.inner.list(prefix)
         };
         futures::stream::once(listed).flatten().boxed()
     }
 
     fn delete<'a>(&'a self, key: &'a str) -> Call<'a, ()> {
         Box::pin(async move {
-            self.take(Operation::Delete, key, 0).await?;
+            self.take(Operation::Delete, key, 0).await;
             self.inner.delete(key).await
         })
     }
@@ -258,7 +244,5 @@ mod tests {
         let share = f64::from(below) / f64::from(calls);
         assert!((share - 0.5).abs() < 0.05, "{share}");
         assert!((law.done(Operation::Put, f64::from(len), median) - 0.5).abs() < 1e-6);
-        provider.set_out(true);
-        assert_eq!(provider.get("k1", 0..10).await.unwrap_err().class, Class::Transient);
     }
 }

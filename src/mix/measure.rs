@@ -1,4 +1,4 @@
-//! How fast a provider is, through the real port: blobs of one length, one operation, some lanes, for a while.
+//! How fast a provider is, through the real port: one kind of call on blobs of one length, some lanes, for a while.
 //!
 //! ```text
 //! start ──warm-up, not counted──┬──────── counted ────────┬ end: what is under way is waited for and not counted
@@ -8,18 +8,18 @@
 //!
 //! A failed call is no success: it is counted by kind, and its time doesn't enter the latencies.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hdrhistogram::Histogram;
+use futures::TryStreamExt;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::provider::{Class, Operation, Provider, ProviderError};
+use super::seen::{Sample, Seen};
+use crate::provider::{Class, Listed, Operation, Provider, ProviderError};
 
 /// The share of the time that is warm-up: one part of so many.
 const WARM_UP: u32 = 10;
@@ -30,15 +30,46 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Blobs that reads choose from.
 pub(crate) const READ_FROM: u64 = 8;
 
-/// The longest latency that is told apart, in microseconds: ten minutes.
-const LONGEST: u64 = 600_000_000;
+/// A kind of call that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// A blob is put, each under a key of its own.
+    Put,
+    /// A whole blob is read.
+    Get,
+    /// One byte is read: what passes before the first byte comes.
+    First,
+    /// A folder with one blob is listed.
+    List,
+}
+
+impl Probe {
+    /// The word for it in files.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Probe::Put => "put",
+            Probe::Get => "get",
+            Probe::First => "first byte",
+            Probe::List => "list",
+        }
+    }
+
+    /// By its word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Probe> {
+        [Probe::Put, Probe::Get, Probe::First, Probe::List]
+            .into_iter()
+            .find(|probe| probe.word() == word)
+    }
+}
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Task {
-    /// [`Operation::Put`] or [`Operation::Get`].
-    pub operation: Operation,
-    /// Bytes of a blob.
+    /// Which calls.
+    pub probe: Probe,
+    /// Bytes of a blob; 0 for listings.
     pub len: u64,
     /// Calls under way at once, at least 1.
     pub lanes: u16,
@@ -50,143 +81,42 @@ pub struct Task {
     pub rate: Option<f64>,
 }
 
-/// One call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Microseconds from the beginning until the call was meant to begin.
-    pub begin: u64,
-    /// Microseconds from then until its end.
-    pub took: u64,
-    /// Why it failed.
-    pub failed: Option<Class>,
+/// Counts of a measurement that runs, for whoever looks on.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    /// Calls that ended well.
+    pub done: AtomicU64,
+    /// Calls that failed.
+    pub failed: AtomicU64,
 }
 
-/// What was seen.
+/// What was seen of one task.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// What was measured.
     pub task: Task,
-    /// Every call after the warm-up, in the order of their ends.
-    pub samples: Vec<Sample>,
-    /// Seconds that were counted.
-    pub seconds: f64,
+    /// Every call after the warm-up.
+    pub seen: Seen,
 }
 
-impl Measured {
-    /// Calls that succeeded.
-    #[must_use]
-    pub fn succeeded(&self) -> u64 {
-        self.samples.iter().filter(|sample| sample.failed.is_none()).count() as u64
-    }
-
-    /// Calls that failed, by kind.
-    #[must_use]
-    pub fn failed(&self) -> BTreeMap<Class, u64> {
-        let mut failed = BTreeMap::new();
-        for class in self.samples.iter().filter_map(|sample| sample.failed) {
-            *failed.entry(class).or_insert(0) += 1;
-        }
-        failed
-    }
-
-    /// Bytes moved in a second.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    pub fn bytes_per_second(&self) -> f64 {
-        if self.seconds <= 0.0 {
-            return 0.0;
-        }
-        self.succeeded() as f64 * self.task.len as f64 / self.seconds
-    }
-
-    /// Latencies of what succeeded, in microseconds, to three digits.
-    #[must_use]
-    pub fn latencies(&self) -> Histogram<u64> {
-        let mut histogram = Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are in order");
-        for sample in self.samples.iter().filter(|sample| sample.failed.is_none()) {
-            histogram.saturating_record(sample.took.max(1));
-        }
-        histogram
-    }
-
-    /// What should make a reader careful.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let succeeded = self.succeeded();
-        if succeeded < 100 {
-            warnings.push(format!("p99 rests on {succeeded} samples"));
-        } else if succeeded < 1000 {
-            warnings.push(format!("p99.9 rests on {succeeded} samples"));
-        }
-        let failed = self.failed();
-        if let Some(throttled) = failed.get(&Class::Throttled) {
-            warnings.push(format!("throttled {throttled} times: it can't go faster"));
-        }
-        let others: u64 = failed
-            .iter()
-            .filter(|(class, _)| **class != Class::Throttled)
-            .map(|(_, count)| count)
-            .sum();
-        if others > 0 {
-            warnings.push(format!("{others} calls failed"));
-        }
-        if let Some(drift) = self.drift() {
-            warnings.push(format!(
-                "the second half was {drift:.0} % slower or faster than the first"
-            ));
-        }
-        let latencies = self.latencies();
-        if succeeded > 0 && latencies.max() > 10 * latencies.value_at_quantile(0.99) {
-            warnings.push(format!("one call took {} ms", latencies.max() / 1000));
-        }
-        warnings
-    }
-
-    /// By how many percent the mean latency of the halves differs, if that is much and there is enough to tell.
-    #[expect(clippy::cast_precision_loss, reason = "a percentage without digits")]
-    fn drift(&self) -> Option<f64> {
-        let good: Vec<u64> = self
-            .samples
-            .iter()
-            .filter(|s| s.failed.is_none())
-            .map(|s| s.took)
-            .collect();
-        if good.len() < 40 {
-            return None;
-        }
-        let (first, second) = good.split_at(good.len() / 2);
-        let mean = |half: &[u64]| half.iter().sum::<u64>() as f64 / half.len() as f64;
-        let drift = 100.0 * (mean(second) / mean(first).max(1.0) - 1.0).abs();
-        (drift > 25.0).then_some(drift)
-    }
-}
-
-/// Measures one provider. Everything is written below `prefix`, which ends with `/`; [`sweep`] removes it.
+/// Measures one provider, within a corner of its own.
 ///
 /// # Panics
 ///
-/// If the task has no lane, or is another operation than put and get.
-pub async fn measure(provider: &Arc<dyn Provider>, prefix: &str, task: Task) -> Result<Measured, ProviderError> {
+/// If the task has no lane.
+pub async fn measure(provider: &Arc<dyn Provider>, task: Task, gauge: &Arc<Gauge>) -> Result<Measured, ProviderError> {
     assert!(task.lanes > 0, "a task has a lane at least");
-    assert!(matches!(task.operation, Operation::Put | Operation::Get), "put or get");
     let body = ramp(task.len);
-    if task.operation == Operation::Get {
-        for number in 0..READ_FROM {
-            provider
-                .put(&key(prefix, task.len, "read", number), body.clone())
-                .await?;
-        }
-    }
+    prepare(provider, &task, &body).await?;
     let begin = Instant::now();
     let run = Arc::new(Run {
         provider: provider.clone(),
-        prefix: prefix.to_owned(),
         task,
         body,
         begin,
         next: AtomicU64::new(0),
         samples: Mutex::new(Vec::new()),
+        gauge: gauge.clone(),
     });
     // Whoever gives up the measurement ends its lanes too.
     let mut lanes = JoinSet::new();
@@ -197,31 +127,58 @@ pub async fn measure(provider: &Arc<dyn Provider>, prefix: &str, task: Task) -> 
         lane.expect("a lane does not panic");
     }
     let all = std::mem::take(&mut *run.samples.lock().await);
-    Ok(counted(task, all, begin.elapsed()))
+    Ok(Measured {
+        task,
+        seen: counted(&task, all, begin.elapsed()),
+    })
 }
 
-/// Leaves the warm-up and what ended after the time out.
-fn counted(task: Task, all: Vec<Sample>, elapsed: Duration) -> Measured {
+/// Puts what reads and listings find.
+async fn prepare(provider: &Arc<dyn Provider>, task: &Task, body: &Bytes) -> Result<(), ProviderError> {
+    match task.probe {
+        Probe::Put => Ok(()),
+        Probe::Get | Probe::First => {
+            for number in 0..READ_FROM {
+                provider.put(&key(task.len, "read", number), body.clone()).await?;
+            }
+            Ok(())
+        }
+        Probe::List => provider.put("list/one", Bytes::from_static(b"one")).await.map(drop),
+    }
+}
+
+/// Leaves the warm-up and what ended after the time out; where nothing else is there, because calls take longer than the time, all of it
+/// counts.
+fn counted(task: &Task, all: Vec<Sample>, elapsed: Duration) -> Seen {
     let whole = elapsed.min(task.duration);
     let warm = whole / WARM_UP;
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let (from, to) = (micros(warm), micros(whole));
     let inside = |sample: &Sample| sample.begin >= from && sample.begin + sample.took <= to;
-    Measured {
-        task,
+    if !all.iter().any(inside) {
+        return Seen {
+            len: task.len,
+            samples: all,
+            from: 0,
+            to: micros(elapsed),
+        };
+    }
+    Seen {
+        len: task.len,
         samples: all.into_iter().filter(inside).collect(),
-        seconds: whole.saturating_sub(warm).as_secs_f64(),
+        from,
+        to,
     }
 }
 
 struct Run {
     provider: Arc<dyn Provider>,
-    prefix: String,
     task: Task,
     body: Bytes,
     begin: Instant,
     next: AtomicU64,
     samples: Mutex<Vec<Sample>>,
+    gauge: Arc<Gauge>,
 }
 
 impl Run {
@@ -241,6 +198,12 @@ impl Run {
                 Ok(Err(error)) => Some(error.class),
                 Err(_) => Some(Class::Timeout),
             };
+            let count = if failed.is_none() {
+                &self.gauge.done
+            } else {
+                &self.gauge.failed
+            };
+            count.fetch_add(1, Ordering::Relaxed);
             let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
             let sample = Sample {
                 begin: micros(meant.duration_since(self.begin)),
@@ -262,27 +225,52 @@ impl Run {
 
     async fn call(&self, number: u64) -> Result<(), ProviderError> {
         let len = self.task.len;
-        if self.task.operation == Operation::Put {
-            let key = key(&self.prefix, len, "put", number);
-            return self.provider.put(&key, self.body.clone()).await.map(drop);
+        match self.task.probe {
+            Probe::Put => {
+                let key = key(len, "put", number);
+                self.provider.put(&key, self.body.clone()).await.map(drop)
+            }
+            Probe::Get => self.read(number, self.body.clone()).await,
+            Probe::First => self.read(number, self.body.slice(0..1.min(self.body.len()))).await,
+            Probe::List => {
+                let found: Vec<Listed> = self.provider.list("list/").try_collect().await?;
+                // A listing is a hint: one that lacks the blob is no failure.
+                drop(found);
+                Ok(())
+            }
         }
-        let key = key(&self.prefix, len, "read", number % READ_FROM);
-        let got = self.provider.get(&key, 0..len).await?.join();
-        if got == self.body {
+    }
+
+    async fn read(&self, number: u64, want: Bytes) -> Result<(), ProviderError> {
+        let key = key(self.task.len, "read", number % READ_FROM);
+        let got = self.provider.get(&key, 0..want.len() as u64).await?.join();
+        if got == want {
             return Ok(());
         }
-        Err(ProviderError::new(
-            self.provider.name(),
-            Operation::Get,
-            &key,
-            Class::Corrupt,
-            "other bytes than were put",
-        ))
+        let what = "other bytes than were put";
+        let name = self.provider.name();
+        Err(ProviderError::new(name, Operation::Get, &key, Class::Corrupt, what))
     }
 }
 
-fn key(prefix: &str, len: u64, kind: &str, number: u64) -> String {
-    format!("{prefix}{len}/{kind}/{number}")
+fn key(len: u64, kind: &str, number: u64) -> String {
+    format!("{len}/{kind}/{number}")
+}
+
+/// All keys that tasks may have written, each with the calls that it made, whether or not a listing shows them.
+#[must_use]
+pub fn keys_of(tasks: &[(Task, u64)]) -> Vec<String> {
+    let mut keys = Vec::new();
+    for (task, calls) in tasks {
+        match task.probe {
+            Probe::Put => keys.extend((0..*calls).map(|number| key(task.len, "put", number))),
+            Probe::Get | Probe::First => keys.extend((0..READ_FROM).map(|number| key(task.len, "read", number))),
+            Probe::List => keys.push("list/one".to_owned()),
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 /// Bytes of period 251, so that swapped ones show.
@@ -293,42 +281,16 @@ fn ramp(len: u64) -> Bytes {
         .into()
 }
 
-/// Removes all that tasks wrote below `prefix`: what they may have written, whether or not a listing shows it. Tells how many are left.
-pub async fn sweep(provider: &Arc<dyn Provider>, prefix: &str, tasks: &[Task]) -> Result<u64, ProviderError> {
-    use futures::stream::{self, StreamExt, TryStreamExt};
-    let listed: Vec<String> = provider.list(prefix).map_ok(|listed| listed.key).try_collect().await?;
-    let read = |task: &Task| {
-        (0..READ_FROM)
-            .map(|number| key(prefix, task.len, "read", number))
-            .collect::<Vec<_>>()
-    };
-    let known = tasks
-        .iter()
-        .filter(|task| task.operation == Operation::Get)
-        .flat_map(read);
-    let mut keys: Vec<String> = listed
-        .into_iter()
-        .filter(|key| key.starts_with(prefix))
-        .chain(known)
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let left = stream::iter(keys)
-        .map(|key| async move { u64::from(provider.delete(&key).await.is_err()) })
-        .buffer_unordered(8)
-        .fold(0, |sum, left| async move { sum + left });
-    Ok(left.await)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mix::own::Own;
     use crate::provider::fault::{Fault, Faulty, Rule};
     use crate::provider::memory::Memory;
 
-    fn task(operation: Operation, rate: Option<f64>) -> Task {
+    fn task(probe: Probe, rate: Option<f64>) -> Task {
         Task {
-            operation,
+            probe,
             len: 1000,
             lanes: 2,
             duration: Duration::from_secs(10),
@@ -340,16 +302,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_are_counted_after_the_warm_up_and_nothing_is_left_behind() {
         let memory = Arc::new(Memory::new("m"));
-        let provider: Arc<dyn Provider> = memory.clone();
-        provider.put("other/key", Bytes::from_static(b"x")).await.unwrap();
-        let tasks = [task(Operation::Put, Some(5.0)), task(Operation::Get, Some(5.0))];
-        for task in tasks {
-            let measured = measure(&provider, "raic-bench-1/", task).await.unwrap();
+        memory.put("other/key", Bytes::from_static(b"x")).await.unwrap();
+        let own = Arc::new(Own::new(memory.clone(), "raic-bench-1/"));
+        let provider: Arc<dyn Provider> = own.clone();
+        for probe in [Probe::Put, Probe::Get, Probe::First, Probe::List] {
+            let task = task(probe, Some(5.0));
+            let measured = measure(&provider, task, &Arc::default()).await.unwrap();
             // 50 calls at 5 a second; those of the first second are warm-up, as much of it as there was.
-            assert!((44..=45).contains(&measured.succeeded()), "{}", measured.succeeded());
-            assert!(measured.failed().is_empty());
+            let good = measured.seen.succeeded();
+            assert!((44..=45).contains(&good), "{probe:?} {good}");
+            assert!(measured.seen.failed().is_empty());
+            let written: Vec<String> = memory.blobs().into_keys().filter(|key| key != "other/key").collect();
+            let known: Vec<String> = keys_of(&[(task, 50)])
+                .iter()
+                .map(|key| format!("raic-bench-1/{key}"))
+                .collect();
+            assert_eq!(written, known, "{probe:?}");
+            assert_eq!(own.clear().await.unwrap(), 0);
         }
-        assert_eq!(sweep(&provider, "raic-bench-1/", &tasks).await.unwrap(), 0);
         assert_eq!(memory.blobs().into_keys().collect::<Vec<_>>(), ["other/key"]);
     }
 
@@ -358,16 +328,18 @@ mod tests {
         let (faulty, faults) = Faulty::wrap(Arc::new(Memory::new("m")), 1);
         let provider: Arc<dyn Provider> = faulty;
         faults.add(Rule::always(Fault::Fail(Class::Throttled)).on(Operation::Put));
-        let measured = measure(&provider, "p/", task(Operation::Put, Some(5.0))).await.unwrap();
-        assert_eq!(measured.succeeded(), 0);
-        assert!(measured.failed()[&Class::Throttled] > 40);
-        assert!(measured.bytes_per_second().abs() < f64::EPSILON);
-        assert!(measured.warnings().iter().any(|warning| warning.contains("throttled")));
+        let gauge = Arc::new(Gauge::default());
+        let measured = measure(&provider, task(Probe::Put, Some(5.0)), &gauge).await.unwrap();
+        let seen = measured.seen;
+        assert_eq!((seen.succeeded(), gauge.failed.load(Ordering::Relaxed)), (0, 50));
+        assert!(seen.failed()[&Class::Throttled] > 40);
+        assert!(seen.rate().mean.abs() < f64::EPSILON);
+        assert!(seen.warnings().iter().any(|warning| warning.contains("throttled")));
     }
 
     #[test]
     fn a_standstill_makes_all_calls_late_that_should_have_begun_meanwhile() {
-        let task = task(Operation::Get, Some(10.0));
+        let task = task(Probe::Get, Some(10.0));
         // A second's standstill at 5 s: ten calls were meant to begin in it and ended at its end.
         let late = |number: u64| {
             let begin = number * 100_000;
@@ -382,14 +354,18 @@ mod tests {
                 failed: None,
             }
         };
-        let measured = counted(task, (0..99).map(late).collect(), Duration::from_secs(10));
-        assert_eq!(measured.succeeded(), 89);
-        let latencies = measured.latencies();
-        assert!(latencies.value_at_quantile(0.5) < 11_000);
-        assert!(
-            latencies.value_at_quantile(0.95) > 400_000,
-            "{}",
-            latencies.value_at_quantile(0.95)
-        );
+        // Calls that are longer than the time count all the same.
+        let long = Sample {
+            begin: 0,
+            took: 25_000_000,
+            failed: None,
+        };
+        let only = counted(&task, vec![long], Duration::from_secs(25));
+        assert_eq!((only.succeeded(), only.to), (1, 25_000_000));
+        let seen = counted(&task, (0..99).map(late).collect(), Duration::from_secs(10));
+        assert_eq!(seen.succeeded(), 89);
+        let times = seen.quantiles();
+        assert!(times.p50.unwrap() < 11.0 && times.p90.unwrap() > 10.0, "{times:?}");
+        assert!(times.p99.unwrap() > 900.0, "{times:?}");
     }
 }

@@ -6,16 +6,24 @@
 //!
 //! A mix is n = k + m services, each with one fragment of every extent. Formulas and sources are `docs/cost.md`.
 
+pub mod bench;
+pub mod compare;
 pub mod cost;
+pub mod curve;
 pub mod demand;
+pub mod field;
+pub mod foretell;
 pub mod law;
 pub mod measure;
 pub mod model;
 pub mod outage;
+pub mod own;
 pub mod plan;
 pub mod report;
-pub mod sim;
+pub mod run;
+pub mod seen;
 pub mod simulate;
+pub mod threshold;
 pub mod trial;
 
 pub use cost::{MixCost, Reads, SeatCost, price_mix};

@@ -1,21 +1,20 @@
-//! A mix lived through by the real store over simulated providers, in virtual time: healthy, then with each provider out.
+//! A mix lived through by the real store: objects are put and got one after the other, healthy, then with providers out.
 //!
 //! ```text
-//! objects: put one after the other ─▶ got one after the other ─▶ for each provider: out, got again, back
+//! objects: put ─▶ got ─▶ for each provider, or pair: out, got again, back
 //! ```
 //!
-//! And what the laws foretell of it, without a store: a put has ended when all n fragments are there; a read when any k of n that placement chose
-//! are there and all n have said that they know nothing newer.
+//! Over simulated providers time is virtual; over real ones it is what it is.
 
 use std::io::Cursor;
 use std::sync::Arc;
-use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
 use super::demand::Scheme;
 use super::law::{Law, Simulated};
+use super::own::Own;
+use super::seen::Seen;
 use crate::catalog::record::{Condition, MemberState};
 use crate::catalog::sqlite::SqliteCatalog;
 use crate::clock::FixedClock;
@@ -24,139 +23,133 @@ use crate::cloud_set::policy::{Policy, Prefer};
 use crate::entropy::SeededEntropy;
 use crate::fragment::secret::{Keys, SetSecret};
 use crate::provider::memory::Memory;
-use crate::provider::{Operation, Provider};
+use crate::provider::{Class, Provider};
 use crate::store::clouds::Configured;
 use crate::store::error::StoreError;
 use crate::store::put::Put;
 use crate::store::send::Silent;
 use crate::store::{Ground, Settings, Store};
 
-/// The longest latency that is told apart, in microseconds: ten minutes.
-const LONGEST: u64 = 600_000_000;
-
 /// What is tried.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Trial {
-    /// The mix: one law a seat.
-    pub laws: Vec<Law>,
     /// Fragments that read an extent.
     pub k: u16,
     /// How many objects.
     pub objects: u32,
     /// Bytes of each.
     pub len: u64,
-    /// Of laws and ids.
+    /// Of ids, and of laws.
     pub seed: u64,
+    /// Providers that are taken out at once: none, each one, or each one and each pair.
+    pub outs: usize,
 }
 
-/// Latencies, in microseconds of virtual time.
+/// Reads with some providers out.
 #[derive(Clone, Debug)]
-pub struct Latencies {
-    /// Of what succeeded.
-    pub histogram: Histogram<u64>,
-    /// What failed.
-    pub failed: u32,
+pub struct Without {
+    /// Their places in the mix.
+    pub out: Vec<usize>,
+    /// What was seen.
+    pub gets: Seen,
 }
 
 /// What was seen.
 #[derive(Clone, Debug)]
 pub struct Tried {
     /// Puts, all healthy.
-    pub puts: Latencies,
+    pub puts: Seen,
     /// Reads, all healthy.
-    pub gets: Latencies,
-    /// Reads with one provider out, by its place in the mix.
-    pub without: Vec<Latencies>,
+    pub gets: Seen,
+    /// Reads with providers out.
+    pub without: Vec<Without>,
 }
 
-impl Latencies {
-    fn new() -> Latencies {
-        Latencies {
-            histogram: Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are in order"),
-            failed: 0,
-        }
-    }
-
-    fn note(&mut self, took: Duration, worked: bool) {
-        if worked {
-            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-            self.histogram.saturating_record(micros.max(1));
-        } else {
-            self.failed += 1;
-        }
-    }
-
-    /// Milliseconds; none without a call that succeeded.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds with three digits")]
-    pub fn quantile(&self, share: f64) -> Option<f64> {
-        (!self.histogram.is_empty()).then(|| self.histogram.value_at_quantile(share) as f64 / 1000.0)
-    }
-
-    /// Calls in a second, one after the other; none without a call that succeeded.
-    #[must_use]
-    pub fn per_second(&self) -> Option<f64> {
-        (!self.histogram.is_empty()).then(|| 1e6 / self.histogram.mean())
-    }
-}
-
-/// Runs a trial on a thread and a runtime of its own, whose time stands still but for what is waited for.
-///
-/// # Panics
-///
-/// If the trial is of no seats, or of fewer than k.
-pub fn run(trial: &Trial) -> Result<Tried, StoreError> {
-    assert!(trial.k >= 1 && trial.laws.len() >= usize::from(trial.k), "k of n seats");
+/// Runs something on a runtime of its own, whose time stands still but for what is waited for.
+pub fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .max_blocking_threads(1)
         .build()
         .expect("a runtime without a driver needs nothing of the system");
-    runtime.block_on(live(trial))
+    runtime.block_on(work)
 }
 
-async fn live(trial: &Trial) -> Result<Tried, StoreError> {
-    let simulated: Vec<Arc<Simulated>> = trial
-        .laws
-        .iter()
-        .map(|law| {
-            Arc::new(Simulated::new(
-                law.clone(),
-                Arc::new(Memory::new(&law.name)),
-                trial.seed,
-            ))
-        })
-        .collect();
-    let store = open(trial, &simulated).await?;
-    let policy = policy(trial);
+/// A provider that keeps a law, with what it holds in memory.
+#[must_use]
+pub fn simulated(law: &Law, seed: u64) -> Arc<Own> {
+    let inner = Simulated::new(law.clone(), Arc::new(Memory::new(&law.name)), seed);
+    Arc::new(Own::new(Arc::new(inner), ""))
+}
+
+/// Lives through a trial.
+///
+/// # Panics
+///
+/// If the trial is of fewer seats than k.
+pub async fn live(seats: &[Arc<Own>], trial: &Trial) -> Result<Tried, StoreError> {
+    assert!(trial.k >= 1 && seats.len() >= usize::from(trial.k), "k of n seats");
+    let store = open(trial, seats).await?;
+    let policy = policy(trial, seats.len());
     let data: Vec<u8> = (0..trial.len)
         .map(|at| u8::try_from(at % 251).expect("below 251"))
         .collect();
-    let mut tried = Tried {
-        puts: Latencies::new(),
-        gets: Latencies::new(),
-        without: Vec::new(),
-    };
     // The first put claims an epoch, which no other does.
     put(&store, &policy, "first", &data).await?;
+    let mut puts = Vec::new();
     for number in 0..trial.objects {
         let begin = Instant::now();
-        let worked = put(&store, &policy, &number.to_string(), &data).await.is_ok();
-        tried.puts.note(begin.elapsed(), worked);
+        let failed = put(&store, &policy, &number.to_string(), &data).await.err();
+        puts.push((micros(begin), failed.map(|_| Class::Broken)));
     }
-    tried.gets = read_all(&store, trial, &data).await;
-    for provider in &simulated {
-        provider.set_out(true);
-        tried.without.push(read_all(&store, trial, &data).await);
-        provider.set_out(false);
+    let mut tried = Tried {
+        puts: Seen::in_a_row(trial.len, &puts),
+        gets: read_all(&store, trial.objects, &data).await,
+        without: Vec::new(),
+    };
+    for out in outs(seats.len(), trial.outs) {
+        // Pairs are many: a quarter of the objects tells enough.
+        let objects = if out.len() < 2 {
+            trial.objects
+        } else {
+            trial.objects.div_ceil(4)
+        };
+        switch(seats, &out, true);
+        let gets = read_all(&store, objects, &data).await;
+        switch(seats, &out, false);
+        // Whoever was out is asked again, so that the next reads find all well.
+        read_all(&store, 2, &data).await;
+        tried.without.push(Without { out, gets });
     }
     Ok(tried)
 }
 
-async fn open(trial: &Trial, simulated: &[Arc<Simulated>]) -> Result<Arc<Store>, StoreError> {
+fn switch(seats: &[Arc<Own>], which: &[usize], out: bool) {
+    for at in which {
+        seats[*at].set_out(out);
+    }
+}
+
+/// All sets of at most so many of n seats, single ones first.
+fn outs(n: usize, most: usize) -> Vec<Vec<usize>> {
+    let mut outs = Vec::new();
+    if most >= 1 {
+        outs.extend((0..n).map(|at| vec![at]));
+    }
+    if most >= 2 {
+        outs.extend((0..n).flat_map(|first| (first + 1..n).map(move |second| vec![first, second])));
+    }
+    outs
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+async fn open(trial: &Trial, seats: &[Arc<Own>]) -> Result<Arc<Store>, StoreError> {
     let keys = Keys::new(&SetSecret::new([7; 32]));
-    let configured = simulated.iter().map(|provider| Configured {
+    let configured = seats.iter().map(|provider| Configured {
         name: provider.name().to_owned(),
         domains: Domains::default(),
         weight: 1.0,
@@ -175,8 +168,8 @@ async fn open(trial: &Trial, simulated: &[Arc<Simulated>]) -> Result<Arc<Store>,
     .await
 }
 
-fn policy(trial: &Trial) -> Policy {
-    let n = u16::try_from(trial.laws.len()).expect("few seats");
+fn policy(trial: &Trial, n: usize) -> Policy {
+    let n = u16::try_from(n).expect("few seats");
     let scheme = Scheme::of(trial.k, n - trial.k);
     Policy {
         name: "default".to_owned(),
@@ -204,14 +197,19 @@ async fn put(store: &Arc<Store>, policy: &Policy, name: &str, data: &[u8]) -> Re
     store.put(put, source, Arc::new(Silent)).await.map(drop)
 }
 
-async fn read_all(store: &Arc<Store>, trial: &Trial, data: &[u8]) -> Latencies {
-    let mut latencies = Latencies::new();
-    for number in 0..trial.objects {
+async fn read_all(store: &Arc<Store>, objects: u32, data: &[u8]) -> Seen {
+    let mut times = Vec::new();
+    for number in 0..objects {
         let begin = Instant::now();
-        let worked = get(store, &number.to_string()).await.is_ok_and(|got| got == data);
-        latencies.note(begin.elapsed(), worked);
+        let got = get(store, &number.to_string()).await;
+        let failed = match got {
+            Ok(got) if got == data => None,
+            Ok(_) => Some(Class::Corrupt),
+            Err(_) => Some(Class::Broken),
+        };
+        times.push((micros(begin), failed));
     }
-    latencies
+    Seen::in_a_row(data.len() as u64, &times)
 }
 
 async fn get(store: &Arc<Store>, name: &str) -> Result<Vec<u8>, StoreError> {
@@ -228,88 +226,29 @@ async fn get(store: &Arc<Store>, name: &str) -> Result<Vec<u8>, StoreError> {
     end
 }
 
-/// What the laws foretell of a healthy mix.
-#[derive(Clone, Debug)]
-pub struct Foretold<'a> {
-    laws: &'a [Law],
-    k: usize,
-    fragment: f64,
-}
-
-impl<'a> Foretold<'a> {
-    /// Of a trial's mix and objects, each of one extent.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "fragments are at most 64 MiB")]
-    pub fn of(trial: &'a Trial) -> Foretold<'a> {
-        let n = u16::try_from(trial.laws.len()).expect("few seats");
-        let (blobs, _) = Scheme::of(trial.k, n - trial.k).fragments(trial.len);
-        Foretold {
-            laws: &trial.laws,
-            k: usize::from(trial.k),
-            fragment: blobs[0].len as f64,
-        }
-    }
-
-    /// The chance that a put has ended after so many seconds.
-    #[must_use]
-    pub fn put(&self, seconds: f64) -> f64 {
-        let done = |law: &Law| law.done(Operation::Put, self.fragment, seconds);
-        self.laws.iter().map(done).product()
-    }
-
-    /// The chance that a read has ended after so many seconds: over all sets of k seats, each as likely, that all of it have answered;
-    /// summed as the elementary symmetric polynomial. And all n listings.
-    #[must_use]
-    pub fn get(&self, seconds: f64) -> f64 {
-        let mut sets = vec![0.0; self.k + 1];
-        sets[0] = 1.0;
-        let (mut count, mut listed) = (1.0, 1.0);
-        for law in self.laws {
-            let done = law.done(Operation::Get, self.fragment, seconds);
-            for j in (1..=self.k).rev() {
-                sets[j] += sets[j - 1] * done;
-            }
-            listed *= law.done(Operation::List, 0.0, seconds);
-        }
-        for j in 0..self.k {
-            let (left, drawn) = (self.laws.len() - j, j + 1);
-            count *= f64::from(u32::try_from(left).expect("few")) / f64::from(u32::try_from(drawn).expect("few"));
-        }
-        (sets[self.k] / count * listed).min(1.0)
-    }
-}
-
-/// Seconds after which a share has ended, of a chance that rises with time: by halving, to a microsecond.
-#[must_use]
-pub fn quantile(share: f64, done: impl Fn(f64) -> f64) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    while done(high) < share && high < 1e6 {
-        high *= 2.0;
-    }
-    while high - low > 1e-6 {
-        let middle = f64::midpoint(low, high);
-        if done(middle) < share {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    high
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mix::foretell::{Foretold, Seat, fragment_len};
 
-    fn trial(names: &[&str], k: u16, objects: u32, seed: u64) -> Trial {
+    fn laws(names: &[&str]) -> Vec<Law> {
         let laws = Law::shipped();
         let law = |name: &&str| laws.iter().find(|law| law.name == **name).unwrap().clone();
+        names.iter().map(law).collect()
+    }
+
+    fn run(names: &[&str], trial: &Trial) -> Tried {
+        let seats: Vec<Arc<Own>> = laws(names).iter().map(|law| simulated(law, trial.seed)).collect();
+        in_virtual_time(live(&seats, trial)).unwrap()
+    }
+
+    fn trial(k: u16, objects: u32, seed: u64) -> Trial {
         Trial {
-            laws: names.iter().map(law).collect(),
             k,
             objects,
             len: 200_000,
             seed,
+            outs: 1,
         }
     }
 
@@ -319,38 +258,49 @@ mod tests {
             (&["near", "steady", "far"][..], 2),
             (&["near", "steady", "edge", "jittery", "thin"], 3),
         ] {
-            let trial = trial(names, k, 300, 5);
-            let tried = run(&trial).unwrap();
-            let foretold = Foretold::of(&trial);
-            let (get, put) = (|t| foretold.get(t), |t| foretold.put(t));
-            for (share, within) in [(0.5, 0.15), (0.99, 0.3)] {
-                let seen = tried.gets.quantile(share).unwrap();
-                let told = quantile(share, get) * 1000.0;
-                assert!(
-                    (seen / told - 1.0).abs() < within,
-                    "{names:?} get {share}: {seen} ms, foretold {told}"
-                );
-                let seen = tried.puts.quantile(share).unwrap();
-                let told = quantile(share, put) * 1000.0;
-                assert!(
-                    (seen / told - 1.0).abs() < within,
-                    "{names:?} put {share}: {seen} ms, foretold {told}"
-                );
+            let trial = Trial {
+                outs: 0,
+                ..trial(k, 300, 5)
+            };
+            let tried = run(names, &trial);
+            let len = fragment_len(k, trial.len);
+            let seats = laws(names).iter().map(|law| Seat::of(law, len)).collect();
+            let foretold = Foretold::of(seats, k);
+            let (reads, writes) = (foretold.reads(), foretold.writes());
+            for (what, seen, told) in [("get", &tried.gets, reads), ("put", &tried.puts, writes)] {
+                let times = seen.quantiles();
+                for (seen, told, within) in [(times.p50, told.p50, 0.15), (times.p99, told.p99, 0.3)] {
+                    let seen = seen.unwrap();
+                    assert!(
+                        (seen / told - 1.0).abs() < within,
+                        "{names:?} {what}: {seen} ms, foretold {told}"
+                    );
+                }
             }
-            assert!(tried.without.iter().all(|without| without.failed == 0));
         }
     }
 
     #[test]
     fn one_seed_is_one_trial() {
         let all = |seed| {
-            let tried = run(&trial(&["near", "far", "edge"], 2, 30, seed)).unwrap();
-            let lists = [&tried.puts, &tried.gets].into_iter().chain(&tried.without);
+            let tried = run(&["near", "far", "edge"], &trial(2, 30, seed));
+            let lists = [&tried.puts, &tried.gets].into_iter().cloned();
             lists
-                .map(|l| (l.quantile(0.5), l.quantile(0.99), l.failed))
+                .chain(tried.without.iter().map(|without| without.gets.clone()))
                 .collect::<Vec<_>>()
         };
         assert_eq!(all(3), all(3));
+        assert!(all(3).iter().all(|seen| seen.failed().is_empty()));
         assert_ne!(all(3), all(4));
+    }
+
+    #[test]
+    fn each_one_and_each_pair_are_taken_out_once() {
+        assert_eq!(outs(3, 0), Vec::<Vec<usize>>::new());
+        assert_eq!(outs(2, 1), [[0], [1]]);
+        assert_eq!(
+            outs(3, 2),
+            [vec![0], vec![1], vec![2], vec![0, 1], vec![0, 2], vec![1, 2]]
+        );
     }
 }

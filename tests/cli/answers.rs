@@ -94,35 +94,34 @@ fn every_answer_in_json_is_what_its_schema_says() {
     assert_eq!(prices["services"].as_array().unwrap().len(), 25);
     let bench = [
         "bench",
-        "providers",
-        "disk1",
+        "--providers",
+        "disk1,disk2",
         "--sizes",
         "1KiB",
-        "--seconds",
-        "0.2",
+        "--duration",
+        "200ms",
+        "--objects",
+        "4",
+        "--out",
+        "real",
         "--json",
     ];
+    let run = document(&home.raic(&bench).ends(0), "raic.bench/1");
     assert_eq!(
-        document(&home.raic(&bench).ends(0), "raic.bench.providers/1")["rows"]
+        (run["simulated"].as_bool(), run["mixes"].as_array().unwrap().len()),
+        (Some(false), 1)
+    );
+    let compared = home.raic(&["bench", "compare", "real", "real", "--json"]).ends(0);
+    assert_eq!(
+        document(&compared, "raic.bench.compare/1")["broken"]
             .as_array()
             .unwrap()
             .len(),
-        2
+        0
     );
-    let sim = [
-        "bench",
-        "sim",
-        "--objects",
-        "10",
-        "--size",
-        "64KiB",
-        "--out",
-        "sim",
-        "--json",
-    ];
-    assert_eq!(
-        document(&home.raic(&sim).ends(0), "raic.bench.sim/1")["simulated"],
-        true
+    document(
+        &home.raic(&["bench", "report", "real", "--json"]).ends(0),
+        "raic.bench/1",
     );
     let plan = home.raic(&["plan", "--data", "1TB", "--most", "4", "--json"]).ends(0);
     assert!(document(&plan, "raic.plan/1")["mixes"][0]["cost"].as_f64().unwrap() > 0.0);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::home::{Home, ramp};
 
-const VERBS: [&str; 27] = [
+const VERBS: [&str; 28] = [
     "init",
     "demo",
     "put",
@@ -22,8 +22,9 @@ const VERBS: [&str; 27] = [
     "repair",
     "bench",
     "bench codec",
-    "bench providers",
-    "bench sim",
+    "bench compare",
+    "bench report",
+    "bench verify",
     "plan",
     "prices",
     "provider",

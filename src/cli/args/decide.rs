@@ -1,85 +1,11 @@
-//! What `bench`, `plan` and `prices` are told.
+//! What `plan` and `prices` are told.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::super::verb::bench_codec::BenchCodec;
 use crate::cloud_set::price::Money;
 use crate::cloud_set::quantity::Size;
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bench {
-    /// How fast providers are, from here, now
-    Providers(BenchProviders),
-    /// Which mix to take, shown on simulated providers: no account is needed
-    Sim(BenchSim),
-    /// What one core codes a second on each kernel that it has, beside a copy and the hash
-    Codec(BenchCodec),
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Six providers that don't exist, with invented speeds and the prices of real services. The store that runs is the real one, its time is virtual.
-  raic bench sim --out run1                 then open run1/report.html")]
-pub(crate) struct BenchSim {
-    /// Write report.html and run.json to this folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// The same seed gives the same numbers
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Objects that are put and got in each trial
-    #[arg(long, value_name = "N", default_value_t = 120, value_parser = clap::value_parser!(u32).range(10..=10_000))]
-    pub(crate) objects: u32,
-    /// Bytes of each
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = crate::cli::verb::plan::size)]
-    pub(crate) size: Size,
-    /// Bytes that are kept, for the cost
-    #[arg(long, value_name = "SIZE", default_value = "1TB", value_parser = crate::cli::verb::plan::size)]
-    pub(crate) data: Size,
-    /// Bytes that are read in a month, for the cost
-    #[arg(long, value_name = "SIZE", default_value = "100GB", value_parser = crate::cli::verb::plan::size)]
-    pub(crate) read: Size,
-    /// Figures of your own, instead of prices.yaml beside the configuration
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prices: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Blobs go under a prefix of their own and are removed. What it costs at most is told first.
-  raic bench providers --sizes 64KiB,1MiB --seconds 10 --lanes 8 --out run1
-  raic bench providers b2-eu --rate 20 --max-cost 0.05")]
-pub(crate) struct BenchProviders {
-    /// Which; all without it
-    #[arg(value_name = "PROVIDER")]
-    pub(crate) providers: Vec<String>,
-    /// Lengths of blobs, with commas between
-    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "64KiB,1MiB", value_parser = crate::cli::verb::plan::size)]
-    pub(crate) sizes: Vec<Size>,
-    /// Seconds for each provider, size and operation; the first tenth is warm-up
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = crate::cli::verb::bench::seconds)]
-    pub(crate) seconds: f64,
-    /// Calls under way at once
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) lanes: u16,
-    /// Calls that begin in a second, whether or not those before have ended; as fast as can be without it
-    #[arg(long, value_name = "CALLS", value_parser = crate::cli::verb::bench::rate)]
-    pub(crate) rate: Option<f64>,
-    /// The most bytes for each provider, size and operation
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = crate::cli::verb::plan::size)]
-    pub(crate) most: Size,
-    /// Refuse if it could cost more than this
-    #[arg(long, value_name = "AMOUNT", value_parser = crate::cli::verb::plan::budget)]
-    pub(crate) max_cost: Option<Money>,
-    /// Keep every sample in this folder
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Figures of your own, instead of prices.yaml beside the configuration
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prices: Option<PathBuf>,
-}
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -91,13 +17,13 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "SIZE", value_parser = crate::cli::verb::plan::size)]
     pub(crate) data: Size,
     /// Bytes that you read in a month
-    #[arg(long, value_name = "SIZE", value_parser = crate::cli::verb::plan::size)]
+    #[arg(long, value_name = "SIZE", value_parser = crate::cli::verb::plan::monthly)]
     pub(crate) read: Option<Size>,
     /// Bytes that you add in a month
-    #[arg(long, value_name = "SIZE", value_parser = crate::cli::verb::plan::size)]
+    #[arg(long, value_name = "SIZE", value_parser = crate::cli::verb::plan::monthly)]
     pub(crate) written: Option<Size>,
     /// Bytes that you remove or overwrite in a month
-    #[arg(long, value_name = "SIZE", value_parser = crate::cli::verb::plan::size)]
+    #[arg(long, value_name = "SIZE", value_parser = crate::cli::verb::plan::monthly)]
     pub(crate) removed: Option<Size>,
     /// Days that those were kept
     #[arg(long, value_name = "DAYS", default_value_t = 30)]

@@ -216,7 +216,8 @@ impl Drop for Shown {
     }
 }
 
-fn how(global: &Global) -> Progressing {
+/// The way that the flags ask for.
+pub(crate) fn how(global: &Global) -> Progressing {
     match global.progress {
         _ if global.quiet => Progressing::Off,
         Progressing::Auto if std::io::stderr().is_terminal() && !global.json => Progressing::Bars,

@@ -24,7 +24,6 @@ pub(crate) mod rm;
 pub(crate) mod scrub;
 pub(crate) mod serve;
 pub(crate) mod shell;
-pub(crate) mod sim;
 pub(crate) mod span;
 pub(crate) mod stat;
 pub(crate) mod status;
@@ -44,6 +43,8 @@ macro_rules! documents {
     ($each:ident) => {
         $each!(
             $crate::cli::verb::bench::BenchSheet,
+            $crate::cli::verb::bench::CompareSheet,
+            $crate::cli::verb::bench::VerifySheet,
             $crate::cli::verb::balance::Carried,
             $crate::cli::verb::bench_codec::CodecRates,
             $crate::cli::verb::config::Checked,
@@ -69,7 +70,6 @@ macro_rules! documents {
             $crate::cli::verb::scrub::Looked,
             $crate::cli::verb::serve::Served,
             $crate::cli::verb::shell::Build,
-            $crate::cli::verb::sim::SimSheet,
             $crate::cli::verb::stat::Sheet,
             $crate::cli::verb::status::Health,
         )

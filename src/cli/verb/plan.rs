@@ -413,6 +413,14 @@ pub(crate) fn size(text: &str) -> Result<Size, String> {
         .map_err(|error: crate::cloud_set::quantity::QuantityError| error.to_string())
 }
 
+/// A size in a month as it is typed, such as `200GB/month` or `200GB`.
+pub(crate) fn monthly(text: &str) -> Result<Size, String> {
+    let month = ["/month", "/mo", "/m", " a month"]
+        .iter()
+        .find_map(|end| text.strip_suffix(end));
+    size(month.unwrap_or(text).trim())
+}
+
 /// An amount as it is typed.
 pub(crate) fn budget(text: &str) -> Result<Money, String> {
     text.parse()

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::super::quantity::{Decimal, QuantityError, Size};
+use super::PriceList;
 use super::day::Day;
 use super::figure::Figure;
 use super::rate::{Money, RequestPrice, StoragePrice, TransferPrice};
@@ -63,6 +64,42 @@ pub struct Tariff {
     pub conditional_write: Option<Figure<ConditionalWrite>>,
     /// How its storage price moved.
     pub changes: Vec<Change>,
+}
+
+impl Tariff {
+    /// A tariff of prices by hand, in the owner's currency. What isn't written of retrieval, minima and allowances is none: a price list names
+    /// only what it has. Storage, egress and requests that aren't written are not known.
+    #[must_use]
+    pub fn by_hand(name: &str, operator: &str, currency: &str, list: &PriceList) -> Tariff {
+        Tariff {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            operator: operator.to_owned(),
+            scheme: String::new(),
+            currency: currency.to_owned(),
+            regions: Vec::new(),
+            note: None,
+            jurisdiction: Figure::own(None),
+            storage: Figure::own(list.storage),
+            storage_tiers: Vec::new(),
+            egress: Figure::own(list.egress),
+            egress_tiers: Vec::new(),
+            egress_free: Figure::own(Some(Allowance::Nothing)),
+            put: Figure::own(list.put),
+            get: Figure::own(list.get),
+            list_billed_as: ListedAs::Put,
+            retrieval: Figure::own(list.retrieval.or_else(|| "0".parse().ok())),
+            min_days: Figure::own(Some(list.min_days.unwrap_or(0))),
+            min_object: Figure::own(list.min_object.or_else(|| "0 B".parse().ok())),
+            monthly: Figure::own(Some(Monthly::Nothing)),
+            free: None,
+            durability: Figure::own(None),
+            sla: Figure::own(None),
+            requests_per_second: None,
+            conditional_write: None,
+            changes: Vec::new(),
+        }
+    }
 }
 
 /// A price up to a total.

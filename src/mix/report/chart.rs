@@ -108,6 +108,10 @@ pub struct Dot {
     pub size: f64,
     /// Beaten ones are pale.
     pub pale: bool,
+    /// With a ring round it.
+    pub ring: bool,
+    /// A letter beside it; none if empty.
+    pub letter: String,
     /// What is told of it.
     pub title: String,
 }
@@ -138,7 +142,7 @@ fn frame(title: &str, x: &Axis, y: &Axis, body: &str) -> String {
     );
     for (value, name) in &x.ticks {
         let at = x_of(x, *value);
-        let (top, bottom, below) = (TOP, HEIGHT - BOTTOM, HEIGHT - BOTTOM + 16.0);
+        let (top, bottom, below) = (TOP, HEIGHT - BOTTOM, HEIGHT - BOTTOM + 19.0);
         let _ = write!(
             svg,
             "<line x1=\"{at:.1}\" y1=\"{top}\" x2=\"{at:.1}\" y2=\"{bottom}\"/><text x=\"{at:.1}\" y=\"{below}\" text-anchor=\"middle\">{}</text>",
@@ -164,24 +168,66 @@ fn frame(title: &str, x: &Axis, y: &Axis, body: &str) -> String {
     svg
 }
 
-/// Marks by two figures.
+/// Marks by two figures. Those that aren't pale are joined from the left, each that lies below all before it.
 #[must_use]
 pub fn scatter(title: &str, x: &Axis, y: &Axis, dots: &[Dot]) -> String {
     let mut body = String::new();
     let mut order: Vec<&Dot> = dots.iter().collect();
     order.sort_by_key(|dot| !dot.pale);
-    for dot in order {
+    let mut lowest = f64::INFINITY;
+    let mut joined: Vec<String> = Vec::new();
+    for dot in order.iter().filter(|dot| !dot.pale) {
+        if dot.y < lowest {
+            lowest = dot.y;
+            joined.push(format!("{:.1},{:.1}", x_of(x, dot.x), y_of(y, dot.y)));
+        }
+    }
+    let _ = write!(
+        body,
+        "<polyline class=\"joined\" points=\"{}\" fill=\"none\"/>",
+        joined.join(" ")
+    );
+    for dot in &order {
+        let (across, up) = (x_of(x, dot.x), y_of(y, dot.y));
+        let class = if dot.pale { "pale" } else { "front" };
         let _ = write!(
             body,
-            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"{:.1}\" class=\"{}\"><title>{}</title></circle>",
-            x_of(x, dot.x),
-            y_of(y, dot.y),
+            "<circle cx=\"{across:.1}\" cy=\"{up:.1}\" r=\"{:.1}\" class=\"{class}\"><title>{}</title></circle>",
             dot.size,
-            if dot.pale { "pale" } else { "front" },
             escape(&dot.title)
         );
+        if dot.ring {
+            let _ = write!(
+                body,
+                "<circle cx=\"{across:.1}\" cy=\"{up:.1}\" r=\"{:.1}\" class=\"ring\" fill=\"none\"/>",
+                dot.size + 4.0
+            );
+        }
     }
+    letters(&mut body, x, y, &order);
     frame(title, x, y, &body)
+}
+
+/// Letters above their dots; one that would lie on another is left out, its row in the table below has it.
+fn letters(body: &mut String, x: &Axis, y: &Axis, dots: &[&Dot]) {
+    let mut taken: Vec<(f64, f64)> = Vec::new();
+    for dot in dots.iter().filter(|dot| !dot.letter.is_empty()) {
+        let at = (x_of(x, dot.x), (y_of(y, dot.y) - dot.size - 4.0).max(TOP - 2.0));
+        if taken
+            .iter()
+            .any(|other| (other.0 - at.0).abs() < 14.0 && (other.1 - at.1).abs() < 12.0)
+        {
+            continue;
+        }
+        taken.push(at);
+        let _ = write!(
+            body,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" class=\"letter\">{}</text>",
+            at.0,
+            at.1,
+            escape(&dot.letter)
+        );
+    }
 }
 
 /// Lines with a legend below.
@@ -212,8 +258,78 @@ pub fn lines(title: &str, x: &Axis, y: &Axis, lines: &[Line]) -> String {
     frame(title, x, y, &body) + &legend + "</p>"
 }
 
+/// Marks on a line chart, such as failures: across and up.
+#[must_use]
+pub fn lines_with_marks(title: &str, x: &Axis, y: &Axis, curves: &[Line], marks: &[(f64, f64, String)]) -> String {
+    let mut crosses = String::new();
+    for (across, up, what) in marks {
+        let (a, b) = (x_of(x, *across), y_of(y, *up));
+        let _ = write!(
+            crosses,
+            "<path class=\"cross\" d=\"M{:.1} {:.1}l8 8m0 -8l-8 8\"><title>{}</title></path>",
+            a - 4.0,
+            b - 4.0,
+            escape(what)
+        );
+    }
+    lines(title, x, y, curves).replacen("</svg></div>", &format!("{crosses}</svg></div>"), 1)
+}
+
 /// One bar of several pieces: name, and each piece with its name and length.
 pub type Bar = (String, Vec<(String, f64)>);
+
+/// Bars of one piece, each with the interval that it lies in: name, what it shows, mean, low, high.
+pub type Whiskered = (String, String, [f64; 3]);
+
+/// Bars with whiskers, all on one scale.
+#[must_use]
+pub fn whiskers(title: &str, unit: &str, rows: &[Whiskered]) -> String {
+    let most = rows
+        .iter()
+        .map(|row| row.2[2].max(row.2[0]))
+        .filter(|most| most.is_finite())
+        .fold(0.0, f64::max);
+    let place = |value: f64| {
+        if most > 0.0 && value.is_finite() {
+            (value / most * 100.0).clamp(0.0, 100.0)
+        } else {
+            0.0
+        }
+    };
+    let mut kinds: Vec<&str> = Vec::new();
+    let mut html = format!("<div class=\"bars\" role=\"img\" aria-label=\"{}\">", escape(title));
+    for (name, kind, [mean, low, high]) in rows {
+        if !kinds.contains(&kind.as_str()) {
+            kinds.push(kind);
+        }
+        let color = COLORS[kinds.iter().position(|known| known == kind).unwrap_or(0) % COLORS.len()];
+        let (to, from, end) = (place(*mean), place(*low), place(*high));
+        let _ = write!(
+            html,
+            "<div class=\"bar\"><span>{} {}</span><svg viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\">\
+             <rect width=\"{to:.2}\" height=\"6\" fill=\"{color}\"><title>{mean:.2} {unit}, 95 %: {low:.2} to {high:.2}</title></rect>\
+             <path class=\"whisker\" vector-effect=\"non-scaling-stroke\" d=\"M{from:.2} 3H{end:.2}M{from:.2} 1v4M{end:.2} 1v4\"/></svg><b>{}</b></div>",
+            escape(name),
+            escape(kind),
+            short(*mean),
+            unit = escape(unit),
+        );
+    }
+    html + "</div>"
+}
+
+/// A figure in few digits.
+#[must_use]
+pub fn short(value: f64) -> String {
+    if !value.is_finite() {
+        return "-".to_owned();
+    }
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
 
 /// Bars that lie, each cut in pieces, with a legend of the pieces.
 #[must_use]
@@ -278,13 +394,16 @@ mod tests {
                 y: value,
                 size: 3.0,
                 pale: false,
+                ring: true,
+                letter: "A".to_owned(),
                 title: "<a & b>".to_owned(),
             })
             .collect();
         let x = Axis::steps("x", dots.iter().map(|dot| dot.x), |value| value.to_string());
         let y = Axis::decades("y", dots.iter().map(|dot| dot.y), |value| value.to_string());
         let svg = scatter("t", &x, &y, &dots);
-        assert_eq!(svg.matches("<circle").count(), 5);
+        assert_eq!(svg.matches("<circle").count(), 10);
+        assert_eq!(svg.matches("class=\"letter\"").count(), 2, "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         assert!(svg.contains("&lt;a &amp; b&gt;"));
         let empty = Axis::decades("y", std::iter::empty(), |value| value.to_string());
@@ -298,5 +417,13 @@ mod tests {
         assert_eq!(svg.matches("<polyline").count(), 2);
         let html = bars("t", "USD", &[("a".to_owned(), vec![("x".to_owned(), 0.0)])]);
         assert!(!html.contains("NaN"));
+        let html = whiskers(
+            "t",
+            "MiB/s",
+            &[("a".to_owned(), "get".to_owned(), [f64::NAN, 0.0, f64::INFINITY])],
+        );
+        assert!(!html.contains("\"NaN") && html.contains("<b>-</b>"), "{html}");
+        let svg = lines_with_marks("t", &x, &empty, &[], &[(0.5, 0.5, "1 failed".to_owned())]);
+        assert_eq!(svg.matches("class=\"cross\"").count(), 1);
     }
 }
