@@ -19,7 +19,7 @@ use support::{Set, cut::Death, get, policy, put, ramp};
 async fn rebuild(set: &mut Set) -> (Arc<Store>, Result<Recovered, StoreError>) {
     set.catalog = Arc::new(SqliteCatalog::inline(Set::keys().set()).unwrap());
     let store = set.open().await;
-    let recovered = recover(&store, Options::default(), &(Arc::new(Silent) as _)).await;
+    let recovered = recover(&store, None, Options::default(), &(Arc::new(Silent) as _)).await;
     (store, recovered)
 }
 
@@ -122,7 +122,7 @@ async fn what_may_be_newer_and_cannot_be_read_keeps_the_old_from_being_given() {
     assert_eq!((recovered.objects, recovered.waiting.len()), (0, 1), "{recovered:?}");
     assert!(matches!(get(&store, "a").await, Err(StoreError::Waiting { .. })));
     wake(&set);
-    let recovered = recover(&store, Options::default(), &(Arc::new(Silent) as _))
+    let recovered = recover(&store, None, Options::default(), &(Arc::new(Silent) as _))
         .await
         .unwrap();
     assert_eq!((recovered.objects, recovered.waiting.len()), (1, 0), "{recovered:?}");
@@ -192,7 +192,7 @@ async fn an_old_catalog_that_was_restored_is_brought_up_to_date() {
         Err(StoreError::Stale { .. })
     ));
     let store = set.open().await;
-    recover(&store, Options::default(), &(Arc::new(Silent) as _))
+    recover(&store, None, Options::default(), &(Arc::new(Silent) as _))
         .await
         .unwrap();
     for (name, len) in [("kept", 1_000), ("changed", 2_222), ("new", 4_000)] {

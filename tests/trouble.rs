@@ -2,13 +2,17 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use raic::care::debt::pay;
 use raic::catalog::record::FragmentState;
 use raic::cloud_set::policy::{Policy, Prefer};
 use raic::cloud_set::price::PriceList;
 use raic::provider::fault::{Fault, Rule};
 use raic::provider::{Class, Operation};
+use raic::store::Acknowledge;
+use raic::store::send::{Progress, Silent};
 use support::{Set, get, policy, put, ramp, range};
 use tokio::time::Instant;
 
@@ -106,4 +110,91 @@ async fn a_policy_that_prefers_cost_reads_past_the_dear_providers() {
         assert_eq!(get(&store, "a").await.unwrap(), data);
         assert_eq!(asked(&set) > before, dear_is_asked, "{prefer:?}");
     }
+}
+
+/// With the answer at the quorum, a provider that stands still adds nothing; its fragment is owed, also for whoever comes after a crash.
+#[tokio::test(start_paused = true)]
+async fn at_the_quorum_a_provider_that_hangs_adds_nothing_and_is_owed() {
+    let mut set = Set::new(6, 40);
+    set.settings.acknowledge = Acknowledge::Quorum;
+    set.policies = vec![policy(4, 2)];
+    let store = set.open().await;
+    put(&store, "z", &policy(4, 2), &ramp(100)).await.unwrap();
+    store.finish().await;
+    assert_eq!(set.catalog.debts(9).await.unwrap(), []);
+    set.faults[4].add(Rule::always(Fault::Hang).on(Operation::Put));
+    let begun = Instant::now();
+    let stored = put(&store, "a", &policy(4, 2), &ramp(40_000)).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    assert_eq!(stored.survives(), 1);
+    let census = set.catalog.census(&[]).await.unwrap();
+    assert!(census.debts > 1 && census.oldest_debt.is_some(), "{census:?}");
+    // The process dies: nobody takes the late answers.
+    drop(store);
+    set.faults[4].clear();
+    let store = set.open().await;
+    let progress: Arc<dyn Progress> = Arc::new(Silent);
+    let paid = pay(&store, 1_000, &progress).await.unwrap();
+    assert_eq!((paid.whole, paid.left), (census.debts, 0), "{paid:?}");
+    assert_eq!(set.catalog.census(&[]).await.unwrap().degraded, 0);
+}
+
+/// "Forget late failures" is a bug that others have: what fails behind the answer stays owed until it is paid.
+#[tokio::test(start_paused = true)]
+async fn what_fails_behind_the_answer_is_owed_until_it_is_paid() {
+    let mut set = Set::new(6, 41);
+    set.settings.acknowledge = Acknowledge::Quorum;
+    let store = set.open().await;
+    put(&store, "z", &policy(4, 2), &ramp(100)).await.unwrap();
+    store.finish().await;
+    let progress: Arc<dyn Progress> = Arc::new(Silent);
+    set.faults[2].add(Rule::always(Fault::LoseAnswer).on(Operation::Put));
+    put(&store, "unsure", &policy(4, 2), &ramp(500)).await.unwrap();
+    store.finish().await;
+    assert_eq!(set.catalog.debts(9).await.unwrap().len(), 1);
+    assert_eq!(
+        pay(&store, 9, &progress).await.unwrap().whole,
+        1,
+        "it is there after all"
+    );
+    set.faults[2].clear();
+    set.faults[2].add(Rule::always(Fault::Fail(Class::Denied)).on(Operation::Put));
+    put(&store, "failed", &policy(4, 2), &ramp(500)).await.unwrap();
+    store.finish().await;
+    assert_eq!(set.catalog.debts(9).await.unwrap().len(), 1);
+    assert_eq!(
+        pay(&store, 9, &progress).await.unwrap().left,
+        1,
+        "nobody else could take it"
+    );
+    set.faults[2].clear();
+    assert_eq!(pay(&store, 9, &progress).await.unwrap().whole, 1);
+    assert_eq!(get(&store, "failed").await.unwrap(), ramp(500));
+}
+
+/// Where the quorum can't be reached without those that stand still, spares are sent beside them, once.
+#[tokio::test(start_paused = true)]
+async fn seats_that_stand_still_keep_a_put_waiting_for_one_hedge_and_no_longer() {
+    let mut set = Set::new(8, 42);
+    set.settings.acknowledge = Acknowledge::Quorum;
+    let store = set.open().await;
+    for round in 0..20 {
+        put(&store, &format!("z{round}"), &policy(4, 2), &ramp(100))
+            .await
+            .unwrap();
+    }
+    store.finish().await;
+    for at in [1, 5] {
+        set.faults[at].add(Rule::always(Fault::Hang).on(Operation::Put));
+    }
+    for round in 0..4 {
+        let begun = Instant::now();
+        let stored = put(&store, &format!("a{round}"), &policy(4, 2), &ramp(900))
+            .await
+            .unwrap();
+        assert!(begun.elapsed() <= Duration::from_secs(11), "{:?}", begun.elapsed());
+        assert!(stored.confirmed >= 5);
+        assert_eq!(get(&store, &format!("a{round}")).await.unwrap(), ramp(900));
+    }
+    assert_eq!(set.catalog.check().await.unwrap(), [""; 0]);
 }

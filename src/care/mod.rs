@@ -2,10 +2,12 @@
 
 pub mod balance;
 pub mod collect;
+pub mod debt;
 pub mod outlay;
 pub mod rate;
 pub mod recover;
 pub mod repair;
 pub mod schedule;
 pub mod scrub;
+pub mod ship;
 pub mod survey;

@@ -141,7 +141,7 @@ pub async fn check(
     })
 }
 
-async fn check_extent(
+pub(super) async fn check_extent(
     store: &Arc<Store>,
     object: &str,
     mut piece: Piece,

@@ -9,9 +9,14 @@
 
 #![deny(clippy::indexing_slicing)]
 
+use std::collections::BTreeMap;
+
 use super::change::Change;
+use super::ledger::Entry;
+use super::record::EpochRow;
 use super::wire::{Wire, bytes_of, fields, get_all};
 use crate::fragment::cursor::Cursor;
+use crate::fragment::id::WriterId;
 
 /// What every segment begins with.
 pub const MAGIC: [u8; 8] = *b"RAICJRN1";
@@ -112,6 +117,49 @@ impl Segment {
         self.changes
             .iter()
             .fold(self.from, |position, change| position.after(change))
+    }
+
+    /// The epochs that it tells of, each with the highest sequence that was given out.
+    #[must_use]
+    pub fn epochs(&self) -> Vec<EpochRow> {
+        let mut last: BTreeMap<(u64, WriterId), u64> = BTreeMap::new();
+        let mut raise = |epoch, writer, sequence: u64| {
+            let known = last.entry((epoch, writer)).or_default();
+            *known = sequence.max(*known);
+        };
+        for change in self.changes().filter_map(|(_, change)| change.ok()) {
+            match change {
+                Change::ClaimEpoch { epoch, writer } => raise(epoch, writer, 0),
+                Change::Intend { intent } => {
+                    let generation = intent.extent.generation;
+                    raise(generation.epoch, generation.writer, generation.sequence);
+                }
+                Change::LearnEpochs { epochs } => {
+                    for row in epochs {
+                        raise(row.epoch, row.writer, row.last_sequence);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let row = |((epoch, writer), last_sequence)| EpochRow {
+            epoch,
+            writer,
+            last_sequence,
+        };
+        last.into_iter().map(row).collect()
+    }
+
+    /// What it tells of a node's books, in its order.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        let changes = self.changes().filter_map(|(_, change)| change.ok());
+        changes
+            .flat_map(|change| match change {
+                Change::Enter { entries } => entries,
+                _ => Vec::new(),
+            })
+            .collect()
     }
 
     /// Its changes with the position behind each. One that can't be read is an error.

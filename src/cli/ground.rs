@@ -13,7 +13,6 @@ use super::unopened::Unopened;
 use crate::catalog::Catalog;
 use crate::catalog::archive::Archive;
 use crate::catalog::diary::Diary;
-use crate::catalog::ledger::Ledger;
 use crate::catalog::lock::WriterLock;
 use crate::catalog::record::MemberState;
 use crate::catalog::sqlite::{Mode, SqliteCatalog};
@@ -31,7 +30,7 @@ use crate::provider::retry::Retry;
 use crate::provider::{Provider, steady};
 use crate::store::clouds::Configured;
 use crate::store::error::StoreError;
-use crate::store::{Ground, Settings, Store};
+use crate::store::{Acknowledge, Ground, Settings, Store};
 
 /// The catalog's file in the state folder.
 pub(crate) const CATALOG: &str = "catalog.db";
@@ -45,6 +44,24 @@ pub(crate) enum For {
     Reading,
     /// Objects change: no other process may write meanwhile.
     Writing,
+    /// The same, for as long as the process runs: what is safe is answered, the rest finishes behind.
+    Serving,
+}
+
+impl For {
+    fn writes(self) -> bool {
+        matches!(self, For::Writing | For::Serving)
+    }
+
+    fn settings(self) -> Settings {
+        Settings {
+            acknowledge: match self {
+                For::Serving => Acknowledge::Quorum,
+                For::Looking | For::Reading | For::Writing => Acknowledge::All,
+            },
+            ..Settings::default()
+        }
+    }
 }
 
 /// An opened cloud set.
@@ -52,11 +69,9 @@ pub(crate) enum For {
 pub(crate) struct Session {
     pub(crate) config: Config,
     pub(crate) store: Arc<Store>,
-    /// A storage node's books, in the catalog's file.
-    pub(crate) ledger: Arc<dyn Ledger>,
-    /// What care notes, in the same file.
+    /// What care notes, in the catalog's file.
     pub(crate) diary: Arc<dyn Diary>,
-    /// The copies of the catalog, in the same file.
+    /// The catalog with a storage node's books, and its copies.
     pub(crate) archive: Arc<dyn Archive>,
     /// Held until the verb ends.
     _lock: Option<WriterLock>,
@@ -86,7 +101,7 @@ impl Session {
         let keys = Keys::new(&secret(&config, &context.env)?);
         let state = state_folder(&config, &context.env)?;
         let lock = match purpose {
-            For::Writing => Some(lock(&state)?),
+            For::Writing | For::Serving => Some(lock(&state)?),
             For::Looking | For::Reading => None,
         };
         let catalog = catalog(&state, keys.set(), purpose, context)?;
@@ -94,12 +109,14 @@ impl Session {
         let members: Vec<String> = members.into_iter().map(|member| member.name).collect();
         let providers = providers(&config, context, skip, &members);
         let policies = config.set.policies.values().cloned().collect();
-        let prices = read_prices(&config, context)?;
-        let store = store(keys, catalog.clone(), providers, policies, prices).await?;
+        let settings = Settings {
+            read_prices: read_prices(&config, context)?,
+            ..purpose.settings()
+        };
+        let store = store(keys, catalog.clone(), providers, policies, settings).await?;
         Ok(Session {
             config,
             store,
-            ledger: catalog.clone(),
             diary: catalog.clone(),
             archive: catalog,
             _lock: lock,
@@ -154,7 +171,7 @@ pub(crate) async fn store(
     catalog: Arc<dyn Catalog>,
     providers: Vec<Configured>,
     policies: Vec<Policy>,
-    read_prices: BTreeMap<String, PriceList>,
+    settings: Settings,
 ) -> Result<Arc<Store>, Failure> {
     let ground = Ground {
         keys,
@@ -163,10 +180,7 @@ pub(crate) async fn store(
         policies,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-        settings: Settings {
-            read_prices,
-            ..Settings::default()
-        },
+        settings,
     };
     Ok(Store::open(ground).await?)
 }
@@ -224,7 +238,7 @@ pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
 fn catalog(state: &Path, set: SetId, purpose: For, context: &Context) -> Result<Arc<SqliteCatalog>, Failure> {
     let path = state.join(CATALOG);
     let there = path.try_exists().map_err(|error| no_state(state, &error))?;
-    if purpose != For::Writing && !there {
+    if !purpose.writes() && !there {
         context.out.warn(&format!(
             "there is no catalog yet, nothing was stored from here ({}); if it was lost: raic recover",
             context.env.shown(&path)
@@ -232,7 +246,7 @@ fn catalog(state: &Path, set: SetId, purpose: For, context: &Context) -> Result<
         return Ok(Arc::new(SqliteCatalog::inline(set)?));
     }
     let opened = match purpose {
-        For::Writing => SqliteCatalog::open(&path, set, Mode::ReadWrite),
+        For::Writing | For::Serving => SqliteCatalog::open(&path, set, Mode::ReadWrite),
         For::Looking => SqliteCatalog::open(&path, set, Mode::ReadOnly),
         // Notes about damage are worth having; the lock belongs to those who write objects.
         For::Reading => SqliteCatalog::open(&path, set, Mode::ReadWrite)

@@ -59,9 +59,13 @@ impl Store {
             name: name.to_owned(),
             what: error.to_string(),
         })?;
-        let sent = self.send(woven, seats, intent, &Rule::of(&policy), progress).await;
+        let mut sent = self.send(woven, seats, intent, &Rule::of(&policy), progress).await;
+        let late = sent.late.take();
         if sent.acknowledged {
             self.catalog.settle_void(generation, extent.id, sent.fragments).await?;
+            if let Some(late) = late {
+                self.finish_behind(late);
+            }
         }
         Ok(sent.acknowledged)
     }

@@ -10,8 +10,8 @@
 //! before anything it wrote counts.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::stream::FuturesUnordered;
@@ -25,6 +25,7 @@ use super::send::blob_key;
 use super::weave::weave_empty;
 use crate::catalog::CatalogError;
 use crate::catalog::record::Extent;
+use crate::catalog::shipment::FIRST_SEQUENCE;
 use crate::entropy::random;
 use crate::fragment::id::{ExtentId, Generation, Group, Kind, WriterId};
 use crate::fragment::key::open_key;
@@ -41,7 +42,10 @@ pub struct Writer {
     epoch: u64,
     id: WriterId,
     sequence: AtomicU64,
+    shipments: AtomicU64,
     durable: Shared<BoxFuture<'static, Result<(), Failure>>>,
+    /// Another writer was seen after the claim: nothing more that counts may leave.
+    fenced: OnceLock<Failure>,
 }
 
 impl Writer {
@@ -55,9 +59,22 @@ impl Writer {
         }
     }
 
-    /// Waits until the claim is durable: before the first root, tombstone or void leaves.
+    /// The generation of the next shipment: its sequence is none of a version's.
+    pub fn next_shipment(&self) -> Generation {
+        let number = self.shipments.fetch_add(1, Ordering::SeqCst);
+        Generation {
+            epoch: self.epoch,
+            sequence: FIRST_SEQUENCE + number,
+            writer: self.id,
+        }
+    }
+
+    /// Waits until the claim is durable: before a root, tombstone or void leaves. Refused for good once another writer was seen.
     pub async fn durable(&self) -> Result<(), StoreError> {
-        self.durable.clone().await.map_err(StoreError::from)
+        match self.fenced.get() {
+            Some(failure) => Err(failure.clone().into()),
+            None => self.durable.clone().await.map_err(StoreError::from),
+        }
     }
 }
 
@@ -135,6 +152,8 @@ impl Store {
             epoch,
             id,
             sequence: AtomicU64::new(0),
+            shipments: AtomicU64::new(0),
+            fenced: OnceLock::new(),
             durable: durable.boxed().shared(),
         })
     }
@@ -278,6 +297,20 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+impl Store {
+    /// For a process that writes for long: looks whether another has claimed an epoch since. From then on every root, tombstone and void is refused.
+    pub async fn check_fence(self: &Arc<Store>) -> Result<(), StoreError> {
+        let Some(writer) = self.writer.get() else { return Ok(()) };
+        let checked = self.clone().check_fresh().await;
+        if let Err(StoreError::Stale { known, found, provider }) = &checked {
+            let (known, found, provider) = (*known, *found, provider.clone());
+            // Whoever sees it first tells it; once is enough.
+            drop(writer.fenced.set(Failure::Stale { known, found, provider }));
+        }
+        checked
     }
 }
 

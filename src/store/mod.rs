@@ -14,13 +14,16 @@ mod assemble;
 mod rank;
 pub mod attach;
 pub mod clouds;
+mod complete;
 pub mod draft;
 pub mod epoch;
 pub mod error;
 pub mod fetch;
+pub mod freight;
 pub mod gather;
 pub mod hedge;
 pub mod inflow;
+pub mod late;
 pub mod manifest;
 pub mod modify;
 pub mod name;
@@ -56,13 +59,26 @@ use clouds::{Clouds, Configured};
 use epoch::Writer;
 pub use error::StoreError;
 use hedge::Budget;
+use late::Behind;
 use settle::Settled;
 use slab::Pool;
 use work::Workers;
 
+/// When a verb that writes answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// When all providers have, or a deadline is over.
+    #[default]
+    All,
+    /// At the acknowledgement rule; the rest finishes behind.
+    Quorum,
+}
+
 /// Patience, graces and bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// When a verb that writes answers.
+    pub acknowledge: Acknowledge,
     /// How long a put that is safe already waits for the providers that have not answered.
     pub stragglers: Duration,
     /// How long anything waits for an answer without which it cannot go on.
@@ -80,6 +96,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
+            acknowledge: Acknowledge::default(),
             stragglers: Duration::from_secs(30),
             patience: Duration::from_mins(5),
             grace: Duration::from_hours(1),
@@ -129,6 +146,7 @@ pub struct Store {
     codes: Mutex<BTreeMap<(u16, u16), Code>>,
     /// Permits of [`MEMORY_UNIT`] bytes.
     memory: Arc<Semaphore>,
+    behind: Behind,
     writer: OnceCell<Writer>,
     begun: OnceCell<Settled>,
 }
@@ -154,6 +172,7 @@ impl Store {
         let units = usize::try_from(settings.memory / MEMORY_UNIT).unwrap_or(usize::MAX);
         Ok(Arc::new(Store {
             memory: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
+            behind: Behind::new(settings.memory / 2),
             clouds: std::sync::RwLock::new(clouds),
             configured: providers,
             watched,
@@ -242,6 +261,12 @@ impl Store {
                 self.settle().await
             })
             .await
+    }
+
+    /// True once this process has claimed an epoch.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.writer.get().is_some()
     }
 
     /// Waits until `bytes` more may be held in memory. More than the whole budget counts as the whole budget.

@@ -121,6 +121,7 @@ fn kept(piece: &Piece) -> Sent {
         acknowledged: true,
         causes: Vec::new(),
         replaced: Vec::new(),
+        late: None,
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use super::Store;
 use super::clouds::Cloud;
+pub(crate) use super::complete::Complete;
 use super::draft::{Ahead, Draft, Layout};
 use super::error::StoreError;
 use super::manifest::{Listed, manifest_payloads};
@@ -16,7 +17,7 @@ use super::send::{Progress, Rule, Sent, departing};
 use super::slab::lend;
 use super::weave::{WeaveError, weave};
 use crate::catalog::CatalogError;
-use crate::catalog::record::{Commit, Committed, Condition, Extent, Fragment, FragmentState, Intent, Place, Version};
+use crate::catalog::record::{Commit, Committed, Condition, Extent, Fragment, FragmentState, Intent, Version};
 use crate::cipher::SEAL_LEN;
 use crate::cloud_set::policy::Policy;
 use crate::codec::Code;
@@ -140,18 +141,6 @@ pub(crate) fn refused(name: &str, live: Option<Generation>) -> StoreError {
         name: name.to_owned(),
         found,
     }
-}
-
-/// All extents are at the rule, the root too.
-pub(crate) struct Complete {
-    pub(crate) root: Sent,
-    pub(crate) kind: Kind,
-    /// Data extents that are not the root, in order.
-    pub(crate) parts: Vec<Sent>,
-    /// Manifests that are not the root.
-    pub(crate) manifests: Vec<Sent>,
-    pub(crate) len: u64,
-    pub(crate) digest: [u8; 32],
 }
 
 /// Why a put ends without a commit.
@@ -340,7 +329,7 @@ impl Writing {
         Ok(sent)
     }
 
-    fn miscoded(&self, error: WeaveError) -> StoreError {
+    pub(super) fn miscoded(&self, error: WeaveError) -> StoreError {
         match error {
             WeaveError::Miscoded { .. } => StoreError::Miscoded {
                 name: self.put.name.clone(),
@@ -352,7 +341,7 @@ impl Writing {
         }
     }
 
-    fn extent(&self, draft: &Draft, kind: Kind) -> Extent {
+    pub(super) fn extent(&self, draft: &Draft, kind: Kind) -> Extent {
         let (policy, store) = (&self.put.policy, &self.store);
         let layout = draft.layout();
         Extent {
@@ -418,7 +407,7 @@ impl Writing {
         }
     }
 
-    fn not_stored(&self, sent: Sent) -> StoreError {
+    pub(super) fn not_stored(&self, sent: Sent) -> StoreError {
         StoreError::NotStored {
             name: self.put.name.clone(),
             confirmed: sent.confirmed(),
@@ -429,7 +418,8 @@ impl Writing {
     }
 
     /// The one transaction that makes it the object.
-    pub(crate) async fn commit(&self, complete: Complete) -> Result<Stored, StoreError> {
+    pub(crate) async fn commit(&self, mut complete: Complete) -> Result<Stored, StoreError> {
+        let late = complete.take_late();
         let version = self.version(&complete);
         let all = || complete.parts.iter().chain(&complete.manifests).chain([&complete.root]);
         // What a change re-uses is in the catalog already, and may have moved meanwhile.
@@ -438,8 +428,8 @@ impl Writing {
         let fragments: Vec<Fragment> = all().flat_map(|sent| sent.fragments.iter().copied()).collect();
         let commit = Commit {
             condition: self.put.condition,
-            places: places(&complete),
-            others: others(&complete),
+            places: complete.places(),
+            others: complete.others(),
             digests: mine().map(|sent| (sent.extent.id, sent.extent.digest)).collect(),
             fragments: mine().flat_map(|sent| sent.fragments.iter().copied()).collect(),
             now: self.store.clock.now(),
@@ -459,6 +449,9 @@ impl Writing {
             Committed::Lost(extent) => return Err(self.inconsistent(format!("extent {extent} is not held any more"))),
             Committed::Closed => return Err(self.inconsistent("its generation was closed meanwhile".to_owned())),
         };
+        for late in late {
+            self.store.finish_behind(late);
+        }
         for fragment in all().flat_map(|sent| &sent.replaced) {
             self.forget_other_copies(*fragment).await?;
         }
@@ -564,33 +557,4 @@ type Landed = Result<(u32, Result<Sent, StoreError>), tokio::task::JoinError>;
 pub(crate) fn landed_part(landed: Landed) -> Result<(u32, Sent), StoreError> {
     let (ordinal, sent) = landed.expect("sending a part does not panic");
     Ok((ordinal, sent?))
-}
-
-fn places(complete: &Complete) -> Vec<Place> {
-    let data = match complete.kind {
-        Kind::RootData => vec![&complete.root],
-        _ => complete.parts.iter().collect(),
-    };
-    let mut offset = 0;
-    data.into_iter()
-        .map(|sent| {
-            let len = sent.extent.shape.payload_len;
-            offset += len;
-            Place {
-                extent: sent.extent.id,
-                offset: offset - len,
-                len,
-            }
-        })
-        .collect()
-}
-
-fn others(complete: &Complete) -> Vec<ExtentId> {
-    let root = (complete.kind != Kind::RootData).then_some(&complete.root);
-    complete
-        .manifests
-        .iter()
-        .chain(root)
-        .map(|sent| sent.extent.id)
-        .collect()
 }

@@ -1,20 +1,22 @@
 //! Sends the n fragments of one extent and waits for as many answers as there will be.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
-use super::Store;
 use super::clouds::Cloud;
 use super::error::StoreError;
+use super::late::Late;
 use super::scatter::{Action, Event, Scatter, Seat};
 use super::weave::{Woven, header};
+use super::{Acknowledge, Store};
 use crate::catalog::record::{Extent, Fragment, FragmentState, Intent, MemberState};
 use crate::cloud_set::domain::DomainKind;
 use crate::cloud_set::policy::Policy;
@@ -22,7 +24,7 @@ use crate::fragment::header::Header;
 use crate::fragment::id::ExtentId;
 use crate::fragment::secret::Keys;
 use crate::placement::{acknowledged, choose};
-use crate::provider::{Class, ProviderError, Stored};
+use crate::provider::{Class, Operation, ProviderError, Stored};
 
 /// What was learnt by sending one extent.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Sent {
     pub acknowledged: bool,
     /// What the providers that failed said.
     pub causes: Vec<ProviderError>,
+    /// The seats that hadn't answered when it was acknowledged, if nobody waited for them.
+    pub(crate) late: Option<Late>,
 }
 
 impl Sent {
@@ -128,21 +132,32 @@ impl Store {
         let mut flight = Flight::new(self, extent, fragments, seating, copies, progress);
         let mut scatter = Scatter::new(flight.seats.len());
         let mut deadline = Instant::now() + self.settings.patience;
+        let mut hedge = Instant::now() + flight.lateness();
         loop {
             let event = tokio::select! {
                 biased;
                 answer = flight.answers.next() => match answer {
                     None => Event::Deadline,
-                    Some((seat, answer)) => match flight.take(seat, answer, &intent).await {
+                    Some((seat, copy, answer)) => match flight.take(seat, copy, answer, &intent).await {
                         Some(event) => event,
                         None => continue,
                     },
                 },
                 () = sleep_until(deadline) => Event::Deadline,
+                () = sleep_until(hedge), if !scatter.acknowledged() => {
+                    hedge = deadline;
+                    flight.hedge(&scatter, &intent).await;
+                    continue;
+                }
             };
             match scatter.on(event, |now| rule.holds(now, &flight.seats)) {
                 Action::Wait => {}
                 Action::Acknowledge => {
+                    if self.settings.acknowledge == Acknowledge::Quorum
+                        && let Some(room) = self.behind.take(flight.outstanding(&scatter))
+                    {
+                        return flight.leave(&scatter, room);
+                    }
                     deadline = deadline.min(Instant::now() + self.straggling(&scatter, &flight.seats));
                 }
                 Action::End => break,
@@ -167,6 +182,15 @@ impl Store {
     }
 }
 
+/// What is taken for usual where nothing is known yet.
+const UNKNOWN: Duration = Duration::from_secs(1);
+
+/// The shortest wait before spares are sent beside seats that are late: a busy moment of all is no reason.
+const SHORTEST_HEDGE: Duration = Duration::from_millis(500);
+
+/// The longest.
+const LONGEST_HEDGE: Duration = Duration::from_secs(10);
+
 /// How long a put that is safe waits for providers all of which failed their last calls.
 const FORLORN: Duration = Duration::from_secs(1);
 
@@ -179,7 +203,8 @@ pub(crate) struct Seating {
     pub(crate) spares: Vec<Arc<Cloud>>,
 }
 
-type Answer = (usize, Result<Result<(), ProviderError>, tokio::task::JoinError>);
+/// What became of a seat's fragment under this copy number.
+pub(super) type Answer = (usize, u64, Result<Result<(), ProviderError>, tokio::task::JoinError>);
 
 /// The fragments of one extent while they are on their way.
 struct Flight<'a> {
@@ -228,18 +253,67 @@ impl<'a> Flight<'a> {
             self.store.keys.clone(),
             self.bodies[seat].clone(),
         );
-        let progress = self.progress.clone();
+        let (progress, copy) = (self.progress.clone(), self.copies[seat]);
         let call = tokio::spawn(async move { deliver(&cloud, &keys, &key, body, progress.as_ref()).await });
-        self.answers.push(async move { (seat, call.await) }.boxed());
+        self.answers.push(async move { (seat, copy, call.await) }.boxed());
+    }
+
+    /// How long its seats may take before spares are sent beside those that haven't answered: three times what is usual among them.
+    fn lateness(&self) -> Duration {
+        let len = self.bodies.first().map_or(0, |body| body.len() as u64);
+        let usual = self.seats.iter();
+        let usual = usual.filter_map(|cloud| cloud.expect(Operation::Put, len, 0.9));
+        let mut usual: Vec<Duration> = usual.collect();
+        usual.sort();
+        let median = usual.get(usual.len() / 2).copied().unwrap_or(UNKNOWN);
+        (median * 3).clamp(SHORTEST_HEDGE, LONGEST_HEDGE)
+    }
+
+    /// Sends spares for the seats that haven't answered; the answers of those no longer count.
+    async fn hedge(&mut self, scatter: &Scatter, intent: &Intent) {
+        for (seat, state) in scatter.seats().iter().enumerate() {
+            if *state == Seat::Uncertain && !self.replaced.contains(&seat) {
+                self.seats[seat].note_late();
+                self.replace(seat, intent).await;
+            }
+        }
+    }
+
+    /// Bytes of the fragments that nobody has confirmed yet.
+    fn outstanding(&self, scatter: &Scatter) -> u64 {
+        let out = scatter.seats().iter().zip(&self.bodies);
+        let out = out.filter(|(seat, _)| **seat == Seat::Uncertain);
+        out.map(|(_, body)| body.len() as u64).sum()
+    }
+
+    /// Ends before the rest has answered: whoever commits takes their answers later.
+    fn leave(mut self, scatter: &Scatter, room: OwnedSemaphorePermit) -> Sent {
+        let answers = std::mem::take(&mut self.answers);
+        let seats = self.seats.clone();
+        let mut sent = self.ended(scatter);
+        let late = sent.fragments.iter().filter(|it| it.state == FragmentState::Sent);
+        let late = Late {
+            fragments: late.copied().collect(),
+            seats,
+            answers: Mutex::new(answers),
+            _room: room,
+        };
+        sent.late = Some(late).filter(|late| !late.fragments.is_empty());
+        sent
     }
 
     /// One answer; `None` if a spare takes over the seat.
     async fn take(
         &mut self,
         seat: usize,
+        copy: u64,
         answer: Result<Result<(), ProviderError>, tokio::task::JoinError>,
         intent: &Intent,
     ) -> Option<Event> {
+        if copy != self.copies[seat] {
+            // A spare was sent beside it: its blob goes after the grace.
+            return None;
+        }
         let event = event(seat, answer, &self.seats[seat], &mut self.causes);
         if matches!(event, Event::Confirmed(_)) {
             // Its memory is for the next extent.
@@ -300,7 +374,16 @@ impl<'a> Flight<'a> {
         Some(body.into())
     }
 
+    /// Nobody waits any more.
     fn end(self, scatter: &Scatter) -> Sent {
+        let seats = scatter.seats().iter().zip(&self.seats);
+        for (_, cloud) in seats.filter(|(seat, _)| **seat == Seat::Uncertain) {
+            cloud.note_late();
+        }
+        self.ended(scatter)
+    }
+
+    fn ended(self, scatter: &Scatter) -> Sent {
         let fragment = |(index, seat): (usize, &Seat)| Fragment {
             extent: self.extent.id,
             index: number(index),
@@ -313,12 +396,6 @@ impl<'a> Flight<'a> {
             },
         };
         let fragments: Vec<Fragment> = scatter.seats().iter().enumerate().map(fragment).collect();
-        let unanswered = self
-            .seats
-            .iter()
-            .zip(scatter.seats())
-            .filter(|(_, seat)| **seat == Seat::Uncertain);
-        unanswered.for_each(|(cloud, _)| cloud.note_late());
         let replaced = self.replaced.iter().map(|seat| fragments[*seat]);
         Sent {
             replaced: replaced
@@ -328,6 +405,7 @@ impl<'a> Flight<'a> {
             acknowledged: scatter.acknowledged(),
             extent: self.extent,
             causes: self.causes,
+            late: None,
         }
     }
 }
@@ -416,7 +494,8 @@ fn surely_absent(class: Class) -> bool {
     matches!(class, Class::Denied | Class::Config | Class::Unsupported | Class::Clock)
 }
 
-fn event(
+/// What an answer says of a seat; an error is added to `causes`.
+pub(super) fn event(
     seat: usize,
     answer: Result<Result<(), ProviderError>, tokio::task::JoinError>,
     cloud: &Cloud,

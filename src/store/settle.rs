@@ -135,8 +135,17 @@ impl Store {
                 Ok(Verdict::Forward)
             }
             Committed::Overtaken(_) => Ok(Verdict::Forward),
-            Committed::Refused(_) | Committed::Lost(_) | Committed::Closed => self.undo(open, progress).await,
+            // What it was built on is not adopted yet, after a rebuild: it may have been acknowledged, so nothing is annulled.
+            Committed::Lost(_) => Ok(Verdict::Wait),
+            Committed::Refused(_) if self.is_awaited(&open.name).await? => Ok(Verdict::Wait),
+            Committed::Refused(_) | Committed::Closed => self.undo(open, progress).await,
         }
+    }
+
+    /// True if a rebuild left it open which version of this object counts.
+    async fn is_awaited(&self, name: &str) -> Result<bool, StoreError> {
+        let awaited = self.catalog.awaited().await?;
+        Ok(awaited.iter().any(|waiting| waiting.name == name))
     }
 
     /// Asks every provider for its fragment of one extent.

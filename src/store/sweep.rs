@@ -53,7 +53,8 @@ impl Store {
         Ok(swept)
     }
 
-    async fn erase(&self, doomed: &Doomed) -> Result<(), ProviderError> {
+    /// Deletes one blob, if its provider is ours. Nothing to do at one that is lost or removed.
+    pub(super) async fn erase(&self, doomed: &Doomed) -> Result<(), ProviderError> {
         let clouds = self.clouds();
         let Some(cloud) = clouds.holder(&doomed.fragment) else {
             return Ok(());

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use raic::catalog::Catalog;
+use raic::catalog::archive::Archive;
 use raic::catalog::diary::Diary;
 use raic::catalog::record::{Condition, MemberState};
 use raic::catalog::sqlite::SqliteCatalog;
@@ -30,7 +30,7 @@ pub(crate) struct Set {
     pub(crate) memories: Vec<Arc<Memory>>,
     pub(crate) faults: Vec<Faults>,
     faulty: Vec<Arc<Faulty>>,
-    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) catalog: Arc<dyn Archive>,
     /// What care notes, in the same database.
     pub(crate) diary: Arc<dyn Diary>,
     pub(crate) clock: Arc<FixedClock>,

@@ -1,6 +1,6 @@
 //! What the providers themselves say: whose they are, who the members are, and which blobs they hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::TryStreamExt;
@@ -15,6 +15,7 @@ use crate::provider::{Provider, ProviderError};
 use crate::store::Store;
 use crate::store::clouds::{Cloud, Configured, Identity, identify};
 use crate::store::error::StoreError;
+use crate::store::freight::is_shipment;
 
 /// The longest membership blob that is read, in bytes.
 const LONGEST_MEMBERSHIP: u64 = (1 << 20) + 120;
@@ -136,6 +137,8 @@ pub(super) struct Listings {
     pub(super) skeleton: Skeleton,
     /// Every epoch that a key names, with its highest sequence; two writers of one epoch are two rows.
     pub(super) epochs: BTreeMap<(u64, WriterId), u64>,
+    /// Epochs under which a version or removal was written: their claim was durable.
+    pub(super) rooted: BTreeSet<(u64, WriterId)>,
     /// Members whose listing is complete.
     pub(super) answered: Vec<Arc<Cloud>>,
     /// Why that of others isn't.
@@ -164,10 +167,16 @@ impl Listings {
     }
 
     fn note(&mut self, store: &Store, provider: ProviderId, key: &str, len: Option<u64>) {
-        if let Some((_, token)) = open_key(store.keys(), key) {
+        if let Some((_, token)) = open_key(store.keys(), key)
+            && !is_shipment(token.generation)
+        {
             let generation = token.generation;
-            let last = self.epochs.entry((generation.epoch, generation.writer)).or_default();
+            let epoch = (generation.epoch, generation.writer);
+            let last = self.epochs.entry(epoch).or_default();
             *last = generation.sequence.max(*last);
+            if token.kind.is_root() {
+                self.rooted.insert(epoch);
+            }
         }
         match self.skeleton.note(store.keys(), provider, key, len) {
             Noted::Fragment | Noted::Identity => {}

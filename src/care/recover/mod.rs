@@ -3,6 +3,7 @@
 //! ```text
 //! roll      each provider: whose is it? who are the members?              listing.rs
 //! listing   each member: every key ─▶ objects, versions, extents          listing.rs
+//! copies    the newest checkpoint and the journal since, if there are any  copies.rs
 //! verdict   each object, the newest version first: does it count?         verdict.rs, a table without I/O
 //! version   its root's header, its manifests, the headers of its extents  version.rs
 //! then      epochs and members noted, versions adopted, what is short of its quorum written back
@@ -11,6 +12,7 @@
 //! It adds to a catalog that is there, so it may be run again when more providers answer, and over an old catalog that was restored.
 //! It deletes nothing.
 
+mod copies;
 mod listing;
 pub(super) mod verdict;
 mod version;
@@ -21,14 +23,18 @@ use futures::StreamExt;
 use futures::stream;
 
 use super::repair::repair;
-use crate::catalog::record::{Found, MemberState, Waiting};
-use crate::fragment::id::{ExtentId, Generation, Group, Kind};
+use crate::catalog::archive::Archive;
+use crate::catalog::record::{Found, Member, MemberState, Waiting};
+use crate::fragment::id::{Generation, Group, Kind};
 use crate::fragment::scan::Listing;
 use crate::provider::ProviderError;
 use crate::store::Store;
 use crate::store::epoch::EPOCH_NAME;
 use crate::store::error::StoreError;
+use crate::store::freight::{CHECKPOINT_NAME, JOURNAL_NAME};
 use crate::store::send::Progress;
+pub use copies::Copies;
+use copies::{Copying, Told};
 use listing::Listings;
 pub use verdict::{Evidence, Standing, Verdict, is_blind, judge};
 use version::Reading;
@@ -57,6 +63,8 @@ pub struct Unsettled {
     pub generation: Generation,
     /// What is missing.
     pub why: String,
+    /// Older versions of it, of which it isn't known either.
+    older: Vec<Generation>,
 }
 
 /// What a rebuild found.
@@ -82,17 +90,20 @@ pub struct Recovered {
     pub silent: Vec<ProviderError>,
     /// Keys that are not this set's.
     pub strange: u64,
+    /// What the catalog's copies on the providers brought back.
+    pub copies: Copies,
     /// Epochs under which two machines wrote at once: the later version of each object counts, whoever wrote it.
     pub shared_epochs: Vec<u64>,
 }
 
-/// Rebuilds the catalog of a store from its providers.
+/// Rebuilds the catalog of a store from its providers. `archive` is that catalog, if its copies on the clouds are to be used.
 pub async fn recover(
     store: &Arc<Store>,
+    archive: Option<&Arc<dyn Archive>>,
     options: Options,
     progress: &Arc<dyn Progress>,
 ) -> Result<Recovered, StoreError> {
-    let mut silent = take_members(store, options).await?;
+    let (mut silent, members) = find_members(store).await?;
     let listings = Listings::of(store).await;
     let standing = standing(store, &listings);
     for error in &listings.silent {
@@ -111,44 +122,84 @@ pub async fn recover(
         silent,
         ..Recovered::default()
     };
-    if !options.dry_run {
-        store.catalog().learn_epochs(listings.epoch_rows()).await?;
+    if let Some(archive) = archive {
+        let copying = Copying {
+            store,
+            archive,
+            listings: &listings,
+            progress,
+        };
+        recovered.copies = copying.restore(options.dry_run).await?;
     }
-    let short = adopt_all(store, &listings, standing, options, &mut recovered, progress).await?;
+    let mut told = Told::default();
     if !options.dry_run {
-        let waiting = recovered.waiting.iter().filter_map(|unsettled| {
-            Some(Waiting {
-                name: unsettled.name.clone()?,
-                generation: unsettled.generation,
-            })
-        });
-        store.catalog().await_providers(waiting.collect()).await?;
+        take_members(store, members).await?;
+        told = Told::by(store).await?;
+    }
+    let search = Search {
+        store,
+        listings: &listings,
+        told: &told,
+        standing,
+        progress,
+    };
+    let short = search.adopt_all(options, &mut recovered).await?;
+    if !options.dry_run {
+        // Epochs come last: from then on what they cover and isn't a head counts as judged, should this be broken off.
+        store.catalog().await_providers(waiting(&recovered)).await?;
+        store.catalog().learn_epochs(listings.epoch_rows()).await?;
         write_back(store, short, standing, &mut recovered, progress).await?;
+        let census = store.catalog().census(&[]).await?;
+        recovered.objects = census.whole + census.degraded + census.at_risk + census.lost;
+        (recovered.bytes, recovered.removals) = (census.bytes, census.removals);
     }
     Ok(recovered)
 }
 
-/// The newest membership, from the providers or from a catalog that is newer. Answers who could not be asked.
-async fn take_members(store: &Arc<Store>, options: Options) -> Result<Vec<ProviderError>, StoreError> {
+/// All versions of which nothing can be told now, those without a name under an empty one.
+fn waiting(recovered: &Recovered) -> Vec<Waiting> {
+    let mut waiting = Vec::new();
+    for unsettled in &recovered.waiting {
+        let generations = unsettled.older.iter().chain([&unsettled.generation]);
+        waiting.extend(generations.map(|generation| Waiting {
+            name: unsettled.name.clone().unwrap_or_default(),
+            generation: *generation,
+        }));
+    }
+    waiting
+}
+
+/// A membership version and its members.
+type Membership = (u64, Vec<Member>);
+
+/// The newest membership, from the providers or from a catalog that is newer; taken into use, not yet noted. Answers who could not be asked.
+async fn find_members(store: &Arc<Store>) -> Result<(Vec<ProviderError>, Option<Membership>), StoreError> {
     let roll = listing::call_roll(store).await?;
     let (version, _) = store.catalog().members().await?;
-    match roll.members() {
-        Some((found, members)) if found >= version => {
-            if !options.dry_run {
-                // One higher than what was published: nobody of that roll is without an identity blob because it is new.
-                store.catalog().set_members(found + 1, members.clone()).await?;
-            }
-            store.renew(found + 1, members);
-        }
+    // One higher than what was published: nobody of that roll is without an identity blob because it is new.
+    let found = roll.members().filter(|(found, _)| *found >= version);
+    let found = found.map(|(found, members)| (found + 1, members));
+    match &found {
+        Some((found, members)) => store.renew(*found, members.clone()),
         None if version == 0 => {
             return Err(StoreError::NoMembership {
                 empty: roll.empty,
                 causes: roll.silent,
             });
         }
-        Some(_) | None => {}
+        None => {}
     }
-    Ok(roll.silent)
+    Ok((roll.silent, found))
+}
+
+/// Notes the membership that was found, unless a copy of the catalog knew a newer one.
+async fn take_members(store: &Arc<Store>, found: Option<Membership>) -> Result<(), StoreError> {
+    let (version, members) = store.catalog().members().await?;
+    match found {
+        Some((found, members)) if found >= version => store.catalog().set_members(found, members).await?,
+        _ => store.renew(version, members),
+    }
+    Ok(())
 }
 
 fn standing(store: &Store, listings: &Listings) -> Standing {
@@ -198,59 +249,101 @@ enum Outcome {
     Nothing,
 }
 
-/// Judges every object and adopts what counts. Answers the names of those that are short of their quorum.
-async fn adopt_all(
-    store: &Arc<Store>,
-    listings: &Listings,
+/// The search for what counts.
+#[derive(Clone, Copy)]
+struct Search<'a> {
+    store: &'a Arc<Store>,
+    listings: &'a Listings,
+    told: &'a Told,
     standing: Standing,
-    options: Options,
-    recovered: &mut Recovered,
-    progress: &Arc<dyn Progress>,
-) -> Result<Vec<String>, StoreError> {
-    let reserved = [store.keys().group(EPOCH_NAME)];
-    let groups: Vec<Group> = listings
-        .skeleton
-        .groups()
-        .filter(|group| !reserved.contains(group))
-        .collect();
-    let mut outcomes = stream::iter(groups)
-        .map(|group| {
-            let reading = Reading {
-                store,
-                skeleton: &listings.skeleton,
-                group,
-                progress,
-            };
-            newest(reading, standing)
-        })
-        .buffer_unordered(AT_ONCE);
-    let (mut batch, mut short) = (Vec::new(), Vec::new());
-    while let Some((outcome, refused)) = outcomes.next().await {
-        recovered.refused += refused;
-        match outcome {
-            Outcome::Nothing => {}
-            Outcome::Unsettled(unsettled) => recovered.waiting.push(unsettled),
-            Outcome::Adopted(found, is_short) => {
-                count(recovered, &found);
-                if is_short {
-                    short.push(found.version.name.clone());
+    progress: &'a Arc<dyn Progress>,
+}
+
+impl Search<'_> {
+    /// Judges every object and adopts what counts. Answers the names of those that are short of their quorum.
+    async fn adopt_all(self, options: Options, recovered: &mut Recovered) -> Result<Vec<String>, StoreError> {
+        let (store, skeleton) = (self.store, &self.listings.skeleton);
+        let reserved = [EPOCH_NAME, CHECKPOINT_NAME, JOURNAL_NAME].map(|name| store.keys().group(name));
+        let groups: Vec<Group> = skeleton.groups().filter(|group| !reserved.contains(group)).collect();
+        let mut outcomes = stream::iter(groups)
+            .map(|group| self.newest(group))
+            .buffer_unordered(AT_ONCE);
+        let (mut batch, mut short) = (Vec::new(), Vec::new());
+        while let Some((outcome, refused)) = outcomes.next().await {
+            recovered.refused += refused;
+            match outcome {
+                Outcome::Nothing => {}
+                Outcome::Unsettled(unsettled) => recovered.waiting.push(unsettled),
+                Outcome::Adopted(found, is_short) => {
+                    count(recovered, &found);
+                    if is_short {
+                        short.push(found.version.name.clone());
+                    }
+                    batch.push(found);
                 }
-                batch.push(found);
+            }
+            if batch.len() >= BATCH && !options.dry_run {
+                let now = store.clock().now();
+                store.catalog().adopt(std::mem::take(&mut batch), now).await?;
             }
         }
-        if batch.len() >= BATCH && !options.dry_run {
-            store
-                .catalog()
-                .adopt(std::mem::take(&mut batch), store.clock().now())
-                .await?;
+        if !options.dry_run && !batch.is_empty() {
+            store.catalog().adopt(batch, store.clock().now()).await?;
         }
+        short.sort();
+        recovered.waiting.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(short)
     }
-    if !options.dry_run {
-        store.catalog().adopt(batch, store.clock().now()).await?;
+
+    /// The newest version of one object that counts, and how many above it were never acknowledged. What the catalog knows to be settled is passed
+    /// over: its head is settled too.
+    async fn newest(self, group: Group) -> (Outcome, u64) {
+        let reading = Reading {
+            store: self.store,
+            skeleton: &self.listings.skeleton,
+            group,
+            progress: self.progress,
+        };
+        let mut refused = 0;
+        let open = |generation: Generation| !self.told.is_settled(generation);
+        let generations = reading.skeleton.generations(group);
+        let mut generations = generations.filter(|(generation, _)| open(*generation));
+        while let Some((generation, extents)) = generations.next() {
+            let annulled = extents.values().any(|listing| listing.kind == Kind::Void);
+            let Some((root, listing)) = extents.iter().find(|(_, listing)| listing.kind.is_root()) else {
+                continue;
+            };
+            let why = match judge(&evidence(listing, annulled), self.standing) {
+                Verdict::Refused => {
+                    refused += 1;
+                    continue;
+                }
+                Verdict::Waits => format!(
+                    "{} of its {} fragments are there, {} read it and {} were to be confirmed",
+                    listing.full(),
+                    listing.n,
+                    listing.k,
+                    listing.quorum
+                ),
+                Verdict::Counts { .. } => match reading.version(generation, *root, listing).await {
+                    Ok(found) => {
+                        let mut extents = found.extents.iter();
+                        let short = extents.any(|(extent, fragments)| is_short(extent.quorum, fragments));
+                        return (Outcome::Adopted(found, short), refused);
+                    }
+                    Err(why) => why.to_string(),
+                },
+            };
+            let unsettled = Unsettled {
+                name: reading.name_of(generation, *root, listing).await,
+                generation,
+                why,
+                older: generations.map(|(generation, _)| generation).collect(),
+            };
+            return (Outcome::Unsettled(unsettled), refused);
+        }
+        (Outcome::Nothing, refused)
     }
-    short.sort();
-    recovered.waiting.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(short)
 }
 
 fn count(recovered: &mut Recovered, found: &Found) {
@@ -260,45 +353,6 @@ fn count(recovered: &mut Recovered, found: &Found) {
         recovered.objects += 1;
         recovered.bytes += found.version.len;
     }
-}
-
-/// The newest version of one object that counts, and how many above it were never acknowledged.
-async fn newest(reading: Reading<'_>, standing: Standing) -> (Outcome, u64) {
-    let mut refused = 0;
-    for (generation, extents) in reading.skeleton.generations(reading.group) {
-        let annulled = extents.values().any(|listing| listing.kind == Kind::Void);
-        let Some((root, listing)) = extents.iter().find(|(_, listing)| listing.kind.is_root()) else {
-            continue;
-        };
-        match judge(&evidence(listing, annulled), standing) {
-            Verdict::Refused => refused += 1,
-            Verdict::Waits => {
-                let why = format!(
-                    "{} of its {} fragments are there, {} read it and {} were to be confirmed",
-                    listing.full(),
-                    listing.n,
-                    listing.k,
-                    listing.quorum
-                );
-                let outcome = unsettled(&reading, generation, *root, listing, why).await;
-                return (outcome, refused);
-            }
-            Verdict::Counts { .. } => {
-                let outcome = match reading.version(generation, *root, listing).await {
-                    Ok(found) => {
-                        let short = found
-                            .extents
-                            .iter()
-                            .any(|(extent, fragments)| is_short(extent.quorum, fragments));
-                        Outcome::Adopted(found, short)
-                    }
-                    Err(why) => unsettled(&reading, generation, *root, listing, why.to_string()).await,
-                };
-                return (outcome, refused);
-            }
-        }
-    }
-    (Outcome::Nothing, refused)
 }
 
 fn is_short(quorum: u16, fragments: &[crate::catalog::record::Fragment]) -> bool {
@@ -316,20 +370,6 @@ fn evidence(listing: &Listing, annulled: bool) -> Evidence {
         full: small(listing.full()),
         annulled,
     }
-}
-
-async fn unsettled(
-    reading: &Reading<'_>,
-    generation: Generation,
-    root: ExtentId,
-    listing: &Listing,
-    why: String,
-) -> Outcome {
-    Outcome::Unsettled(Unsettled {
-        name: reading.name_of(generation, root, listing).await,
-        generation,
-        why,
-    })
 }
 
 /// Brings what is short of its quorum up to it: adopting is a write. What can't be written now stays as it is, and is told.

@@ -105,6 +105,27 @@ impl Reading<'_> {
         Ok(found)
     }
 
+    /// One extent of a shipment: its place, its facts and its fragments.
+    pub(super) async fn freight(
+        &self,
+        generation: Generation,
+        id: ExtentId,
+        listing: &Listing,
+    ) -> Result<(u32, Extent, Vec<Fragment>), String> {
+        if listing.full() < usize::from(listing.k) {
+            let (extent, full, k) = (id, listing.full(), listing.k);
+            return Err(Unread::Short { extent, full, k }.to_string());
+        }
+        let known = self.known(generation, id, listing).await;
+        let Known {
+            extent,
+            fragments,
+            owner,
+        } = known.map_err(|why| why.to_string())?;
+        let ordinal = owner.ordinal.ok_or_else(|| format!("extent {id} has no place"))?;
+        Ok((ordinal, extent, fragments))
+    }
+
     /// All that a manifest names, level by level, in the object's order.
     async fn descend(&self, root: &Known, found: &mut Found) -> Result<(), Unread> {
         let manifest = self.manifest(&found.version.name, root).await?;

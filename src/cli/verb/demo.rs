@@ -28,10 +28,10 @@ use crate::cloud_set::{Domains, Policy, Prefer};
 use crate::entropy::{SystemEntropy, random};
 use crate::fragment::secret::{Keys, SetSecret};
 use crate::provider::opendal::Spec;
-use crate::store::Store;
 use crate::store::clouds::Configured;
 use crate::store::put::Put;
 use crate::store::send::{Progress, Silent};
+use crate::store::{Settings, Store};
 
 const OBJECT: &str = "demo.bin";
 const LEN: u64 = 64 << 20;
@@ -155,7 +155,7 @@ impl Stage {
             self.catalog.clone(),
             configured?,
             Vec::new(),
-            BTreeMap::new(),
+            Settings::default(),
         )
         .await
     }

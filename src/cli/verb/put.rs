@@ -22,6 +22,7 @@ use super::super::progress::{Job, Shown, Way};
 use super::super::quantity::{count, rate, size, span};
 use super::throttle::{Brake, Braked};
 use super::walk::{Item, Plan, Source, plan};
+use crate::care::ship::{Effort, Shipper};
 use crate::catalog::record::Condition;
 use crate::cloud_set::Policy;
 use crate::store::put::{Put, Stored};
@@ -415,6 +416,24 @@ pub(crate) async fn sweep(session: &Session) {
     const MOMENT: Duration = Duration::from_secs(5);
     if let Ok(Err(error)) = tokio::time::timeout(MOMENT, session.store.sweep(BLOBS)).await {
         tracing::info!("nothing was cleared away: {error}");
+    }
+    ship(session, Effort::Cheap).await;
+}
+
+/// Sends what is due of the catalog's copies, once this process has written. What fails or takes too long is left to the next run.
+pub(crate) async fn ship(session: &Session, effort: Effort) {
+    const MOMENT: Duration = Duration::from_secs(20);
+    if !session.store.has_begun() {
+        return;
+    }
+    let shipper = Shipper::new(session.store.clone(), session.archive.clone());
+    match tokio::time::timeout(MOMENT, shipper.ship(effort)).await {
+        Ok(Ok(shipped)) => tracing::debug!("the catalog's copy: {shipped:?}"),
+        Ok(Err(error)) => tracing::info!("the catalog's copy on the providers has to wait: {error}"),
+        Err(_) => tracing::info!(
+            "the catalog's copy on the providers was not done in {} s",
+            MOMENT.as_secs()
+        ),
     }
 }
 

@@ -13,7 +13,9 @@ use super::super::ground::{For, Session};
 use super::super::output::Document;
 use super::super::progress::{Job, Shown, Way};
 use super::super::quantity::{count, size};
+use super::put::ship;
 use crate::care::recover::{Options, Recovered, recover};
+use crate::care::ship::Effort;
 
 /// The answer.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -42,6 +44,23 @@ pub(crate) struct Answer {
     strange: u64,
     /// Epochs under which two machines wrote at once.
     shared_epochs: Vec<u64>,
+    /// What the catalog's own copies on the providers brought back.
+    copies: Copies,
+}
+
+/// The catalog's copies.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Copies {
+    /// Checkpoints that are listed.
+    checkpoints: u64,
+    /// Changes that the checkpoint had seen that was taken over; `null` if none was.
+    checkpoint: Option<u64>,
+    /// Segments of the journal that were made again.
+    segments: u64,
+    /// What could not be read.
+    unread: Vec<String>,
+    /// The catalog here and the copies were used apart from each other.
+    forked: bool,
 }
 
 /// An object that waits for its providers.
@@ -73,9 +92,16 @@ pub(crate) async fn run(args: &args::Recover, context: &Arc<Context>) -> Result<
         accept_risk: args.accept_risk,
         dry_run: args.dry_run,
     };
-    let recovered = recover(&session.store, options, &shown.listener()).await;
+    let recovered = recover(&session.store, Some(&session.archive), options, &shown.listener()).await;
     drop(shown);
     let recovered = recovered?;
+    if !args.dry_run {
+        // What was recovered is worth a copy of its own at once: the next machine has less to read.
+        match session.store.begin_writing().await {
+            Ok(_) => ship(&session, Effort::Checkpoint).await,
+            Err(error) => context.out.warn(&format!("no copy of the catalog was made: {error}")),
+        }
+    }
     if context.out.is_json() {
         context.out.document(&answer(args, &recovered))?;
     } else {
@@ -102,6 +128,13 @@ fn answer(args: &args::Recover, recovered: &Recovered) -> Answer {
         silent: said(&recovered.silent),
         strange: recovered.strange,
         shared_epochs: recovered.shared_epochs.clone(),
+        copies: Copies {
+            checkpoints: recovered.copies.checkpoints,
+            checkpoint: recovered.copies.checkpoint,
+            segments: recovered.copies.segments,
+            unread: recovered.copies.unread.clone(),
+            forked: recovered.copies.forked,
+        },
     }
 }
 
@@ -115,6 +148,20 @@ fn tell(args: &args::Recover, recovered: &Recovered, context: &Context) -> Resul
         count(recovered.removals, "removal", "removals"),
         count(recovered.answered.len() as u64, "provider", "providers")
     ))?;
+    let copies = &recovered.copies;
+    if let Some(changes) = copies.checkpoint {
+        out.said(&format!(
+            "from a checkpoint after {} and {} of the journal; the rest from listings",
+            count(changes, "change", "changes"),
+            count(copies.segments, "segment", "segments")
+        ))?;
+    }
+    for unread in &copies.unread {
+        out.warn(&format!("a copy of the catalog was passed over: {unread}"));
+    }
+    if copies.forked {
+        out.warn("the catalog here and its copies on the providers were used apart: two machines wrote to this set");
+    }
     if !recovered.written_back.is_empty() {
         let objects = count(recovered.written_back.len() as u64, "object was", "objects were");
         out.said(&format!("{objects} short of the write quorum and brought back to it"))?;

@@ -16,11 +16,13 @@ use super::super::quantity::count;
 use super::bill::{self, Charge, charges};
 use super::put::{sweep, tell_settled};
 use super::{ls, names};
+use crate::care::debt::pay;
 use crate::care::outlay::{Outlay, Tariffs};
 use crate::care::repair::{Look, Repaired, Report, check, mend, plan};
 use crate::care::scrub::{Order, scrub};
 use crate::catalog::diary::Deed;
 use crate::catalog::record::Health;
+use crate::store::send::{Progress, Silent};
 
 /// One line of the answer.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -100,6 +102,11 @@ pub(crate) async fn run(args: &args::Repair, context: &Arc<Context>) -> Result<E
     }
     if !args.dry_run {
         tell_settled(&session, context).await?;
+        // What was acknowledged short is owed before anything else.
+        if args.only.is_empty() {
+            let progress: Arc<dyn Progress> = Arc::new(Silent);
+            pay(&session.store, usize::MAX, &progress).await?;
+        }
     }
     let title = if args.dry_run { "check" } else { "repair" }.to_owned();
     let job = Job {

@@ -21,7 +21,9 @@ use super::super::exit::Exit;
 use super::super::ground::{For, Session, config, data_folder, make_private, no_home, secret, state_folder};
 use super::super::output::Document;
 use super::prices::open as open_prices;
+use crate::care::debt::keep_paying;
 use crate::care::schedule;
+use crate::care::ship::Shipper;
 use crate::catalog::lock::WriterLock;
 use crate::catalog::sqlite::{Mode, SqliteCatalog};
 use crate::clock::{Clock, SystemClock};
@@ -114,6 +116,7 @@ pub(crate) async fn run(args: &Serve, context: &Arc<Context>) -> Result<Exit, Fa
     let running = Running::start(ground.parts)
         .await
         .map_err(|error| unstartable(listen, &error))?;
+    let session = ground.clouds.as_ref().map(|clouds| clouds.session.clone());
     let look = Arc::new(Look {
         keeper: running.keeper().clone(),
         service: running.service().clone(),
@@ -140,10 +143,16 @@ pub(crate) async fn run(args: &Serve, context: &Arc<Context>) -> Result<Exit, Fa
         }
         notify.stopping();
     };
-    running.until(stop).await;
-    if let Some(care) = care {
-        care.abort();
-    }
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let serving = async {
+        running.until(stop).await;
+        if let Some(care) = care {
+            care.abort();
+        }
+        // Whoever ships sees that it is over, sent or dropped.
+        let _ = ended.send(());
+    };
+    tokio::join!(Box::pin(serving), Box::pin(keep_safe(session, end)));
     context.out.said("stopped; every request that was answered is kept")?;
     Ok(Exit::Done)
 }
@@ -161,9 +170,25 @@ fn care(session: &Session) -> impl Future<Output = ()> + Send + use<> {
     schedule::tend(store, diary, rules)
 }
 
+/// While the node runs: keeps copies of a set's catalog on its providers, and pays what is owed. When it has ended: waits for what is still on its
+/// way, and sends the last changes.
+async fn keep_safe(session: Option<Arc<Session>>, end: tokio::sync::oneshot::Receiver<()>) {
+    let Some(session) = session else { return };
+    let shipper = Shipper::new(session.store.clone(), session.archive.clone());
+    let ended = async {
+        tokio::select! {
+            biased;
+            _ = end => {}
+            () = keep_paying(&session.store) => {}
+        }
+        session.store.finish().await;
+    };
+    shipper.keep_shipping(ended).await;
+}
+
 /// A node whose shares are objects of the configured cloud set.
 async fn over_the_clouds(args: &Serve, context: &Context) -> Result<Ground, Failure> {
-    let session = Arc::new(Session::open(context, For::Writing, &[]).await?);
+    let session = Arc::new(Session::open(context, For::Serving, &[]).await?);
     let policy = session.policy(&args.policy)?.clone();
     let state = state_folder(&session.config, &context.env)?;
     let secret = secret(&session.config, &context.env)?;
@@ -186,7 +211,7 @@ async fn over_the_clouds(args: &Serve, context: &Context) -> Result<Ground, Fail
     let section = session.config.node.as_ref().and_then(|node| node.tahoe.as_ref());
     let parts = Parts {
         provider: Arc::new(provider),
-        ledger: session.ledger.clone(),
+        ledger: session.archive.clone(),
         clock: Arc::new(SystemClock),
         rules: rules(args, least_days(&session, &prices)),
         identity,

@@ -13,7 +13,7 @@ use super::super::error::{Failure, tame, words};
 use super::super::exit::Exit;
 use super::super::ground::{self, For, Session};
 use super::super::output::{Document, Paint};
-use super::super::quantity::{count, rfc3339, size};
+use super::super::quantity::{count, rfc3339, size, span};
 use super::super::table::{self, left, right};
 use super::ls;
 use super::prices::open as open_prices;
@@ -21,6 +21,7 @@ use super::provider::trial::Tested;
 use crate::care::survey::listed_since;
 use crate::catalog::diary::Reach;
 use crate::catalog::record::{Census, MemberState};
+use crate::catalog::shipment::{Cargo, ShipmentState};
 use crate::cloud_set::Profile;
 use crate::cloud_set::price::Prices;
 use crate::fragment::id::ProviderId;
@@ -56,6 +57,30 @@ pub(crate) struct Health {
     read_share: f64,
     /// Findings of the catalog's own check; empty if it is in order.
     catalog: Vec<String>,
+    /// Fragments that are owed since an object was acknowledged; `null` if none are.
+    owed: Option<Owed>,
+    /// The catalog's copies on the providers, as far as this machine knows; `null` if there is none.
+    copies: Option<Copies>,
+}
+
+/// What was acknowledged before all its fragments were confirmed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Owed {
+    /// Extents that are short of fragments.
+    extents: u64,
+    /// Seconds since the oldest of them was acknowledged.
+    oldest: u64,
+}
+
+/// The catalog's copies.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Copies {
+    /// Seconds since the newest checkpoint was made.
+    checkpoint: u64,
+    /// Seconds since anything was sent.
+    newest: u64,
+    /// Changes that no copy has yet.
+    behind: u64,
 }
 
 impl Document for Health {
@@ -142,6 +167,8 @@ pub(crate) async fn run(args: &args::Status, context: &Arc<Context>) -> Result<E
         last_scrub: listed_since(&session.store, session.diary.as_ref()).await?.map(rfc3339),
         read_share: share(session.diary.reach().await?),
         catalog: catalog.check().await?,
+        owed: owed(&census, session.store.clock().now()),
+        copies: copies(&session).await?,
         providers,
     };
     let exit = exit(&health);
@@ -160,6 +187,34 @@ fn share(reach: Reach) -> f64 {
         0 => 1.0,
         all => reach.read as f64 / all as f64,
     }
+}
+
+/// Whole seconds from a time to another.
+fn seconds(from: i64, to: i64) -> u64 {
+    to.saturating_sub(from).max(0).cast_unsigned() / 1_000_000_000
+}
+
+fn owed(census: &Census, now: i64) -> Option<Owed> {
+    let oldest = census.oldest_debt?;
+    Some(Owed {
+        extents: census.debts,
+        oldest: seconds(oldest, now),
+    })
+}
+
+async fn copies(session: &Session) -> Result<Option<Copies>, Failure> {
+    let now = session.store.clock().now();
+    let mut safe = session.archive.shipments().await?;
+    safe.retain(|shipment| shipment.state == ShipmentState::Safe);
+    let checkpoint = safe.iter().rfind(|shipment| shipment.cargo == Cargo::Checkpoint);
+    let Some(checkpoint) = checkpoint else { return Ok(None) };
+    let reached = safe.iter().map(|shipment| shipment.to.number).max().unwrap_or(0);
+    let newest = safe.iter().map(|shipment| shipment.at).max().unwrap_or(checkpoint.at);
+    Ok(Some(Copies {
+        checkpoint: seconds(checkpoint.at, now),
+        newest: seconds(newest, now),
+        behind: session.archive.position().await?.number.saturating_sub(reached),
+    }))
 }
 
 fn state(census: &Census, for_good: &Census, providers: &[Member]) -> &'static str {
@@ -371,6 +426,21 @@ fn tell_pending(health: &Health, context: &Context) -> Result<(), Failure> {
         let blobs = count(health.orphans, "blob that nothing needs", "blobs that nothing needs");
         out.answer(&format!(
             "{blobs}: raic scrub --collect  deletes what was so for 30 days"
+        ))?;
+    }
+    if let Some(owed) = &health.owed {
+        out.answer(&format!(
+            "{} short of fragments since it was stored, for {} at the most: raic repair",
+            count(owed.extents, "extent is", "extents are"),
+            span(Duration::from_secs(owed.oldest))
+        ))?;
+    }
+    if let Some(copies) = &health.copies {
+        out.answer(&format!(
+            "catalog copied to the providers {} ago ({} since), its last checkpoint {} ago",
+            span(Duration::from_secs(copies.newest)),
+            count(copies.behind, "change", "changes"),
+            span(Duration::from_secs(copies.checkpoint))
         ))?;
     }
     for finding in &health.catalog {

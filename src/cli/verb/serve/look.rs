@@ -155,7 +155,7 @@ impl Clouds {
             places,
             census: catalog.census(&away).await?,
             lost: catalog.census(&gone).await?.lost,
-            advisories: self.session.ledger.advisories().await?.len() as u64,
+            advisories: self.session.archive.advisories().await?.len() as u64,
         })
     }
 
