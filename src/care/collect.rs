@@ -301,6 +301,10 @@ impl<'a> Court<'a> {
             .await?
             .into_iter()
             .map(|open| open.generation);
+        // A sequence that was given out may still be written, as long as its epoch is the newest.
+        let newest = epochs.iter().map(|row| row.epoch).max();
+        let issued = catalog.issued().await?.into_iter();
+        let issued = issued.filter(|generation| Some(generation.epoch) == newest);
         let awaited = catalog.awaited().await?.into_iter().map(|waiting| waiting.generation);
         let named = rows.iter().flat_map(|row| row.fragments.iter().chain(&row.doomed));
         let mut court = Court {
@@ -312,7 +316,7 @@ impl<'a> Court<'a> {
                 .iter()
                 .map(|row| ((row.epoch, row.writer), row.last_sequence))
                 .collect(),
-            unsettled: open.chain(awaited).collect(),
+            unsettled: open.chain(awaited).chain(issued).collect(),
             standing: standing(store, sight),
             reserved: store.keys().group(EPOCH_NAME),
         };

@@ -117,7 +117,7 @@ async fn a_copy_that_the_catalog_does_not_know_stays_while_its_own_is_not_there(
     // The catalog of before the repair comes back, and a rebuild finds no newer version.
     take(&mut set, folder.path(), true);
     let store = set.open().await;
-    recover(&store, Options::default(), &(Arc::new(Silent) as _))
+    recover(&store, None, Options::default(), &(Arc::new(Silent) as _))
         .await
         .unwrap();
     let found = run(&set, &store, Order::default()).await;
@@ -380,7 +380,7 @@ impl World {
 
     async fn recover(&mut self) {
         let store = self.set.open().await;
-        if recover(&store, Options::default(), &(Arc::new(Silent) as _))
+        if recover(&store, None, Options::default(), &(Arc::new(Silent) as _))
             .await
             .is_ok()
         {
