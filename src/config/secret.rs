@@ -44,6 +44,12 @@ pub(super) fn has_user_info(value: &str) -> bool {
     authority.contains('@')
 }
 
+/// Whether a value is an address with a query, which may be a signature: `https://host/path?sig=...`.
+#[must_use]
+pub(super) fn has_query(value: &str) -> bool {
+    value.split_once("://").is_some_and(|(_, rest)| rest.contains('?'))
+}
+
 /// `sftp` logs in as the user of its endpoint, which is no secret: `ssh://user@host`. A colon would bring a password.
 #[must_use]
 pub(super) fn user_info_is_allowed(scheme: &str, value: &str) -> bool {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::Services;
 use super::check::nearest;
 use super::error::{ConfigError, Fault, Place};
-use super::secret::{has_user_info, is_secret};
+use super::secret::{has_query, has_user_info, is_secret};
 use super::shape::{Leaf, ROOT, Shape};
 use super::tree::{Node, Spot, Value};
 
@@ -197,7 +197,12 @@ impl Secrets<'_> {
             Shape::Named(inner) => Some(inner),
             Shape::Options => self.option(scheme, key, value),
             // The arguments of a command may hold a secret, and so may whatever has another key.
-            Shape::Elsewhere => matches!(key, "env" | "file").then_some(&PLAIN),
+            Shape::Elsewhere => match (key, &value.value) {
+                // What is no variable's name may be the secret itself, in the wrong place.
+                ("env", Value::Scalar(scalar)) => is_variable(&scalar.text).then_some(&PLAIN),
+                ("file", _) => Some(&PLAIN),
+                _ => None,
+            },
             Shape::Names | Shape::Leaf(_) => None,
         }
     }
@@ -209,11 +214,17 @@ impl Secrets<'_> {
             Value::Scalar(scalar) => {
                 let known =
                     (self.services.options)(scheme).is_some_and(|known| known.iter().any(|name| name == option));
-                (known && !is_secret(scheme, option) && !has_user_info(&scalar.text)).then_some(&PLAIN)
+                let public = known && !is_secret(scheme, option);
+                (public && !has_user_info(&scalar.text) && !has_query(&scalar.text)).then_some(&PLAIN)
             }
             Value::List(_) => None,
         }
     }
+}
+
+/// Letters, digits and `_`, as short as names are; written like a shell's, too.
+fn is_variable(text: &str) -> bool {
+    text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || "_${}".contains(c))
 }
 
 /// A scalar that may be shown.

@@ -134,6 +134,32 @@ const CONFIG: &[Case] = &[
         "E0107",
     ),
     case(
+        "a secret as the name of a variable",
+        |h| {
+            swap(
+                h,
+                "  disk1:\n",
+                "  cloud:\n    scheme: s3\n    options: { bucket: b, secret_access_key: { env: canary-5f1d-secret } }\n  disk1:\n",
+            );
+        },
+        LS,
+        2,
+        "E0104",
+    ),
+    case(
+        "a mistake beside a signature in an address",
+        |h| {
+            swap(
+                h,
+                "  disk1:\n",
+                "  cloud:\n    scheme: s3\n    options: { buket: b, endpoint: \"https://h/?sig=canary-5f1d-secret\" }\n  disk1:\n",
+            );
+        },
+        LS,
+        2,
+        "E0101",
+    ),
+    case(
         "a password in an address",
         |h| {
             swap(

@@ -13,7 +13,7 @@ use super::super::error::{Failure, tame, words};
 use super::super::exit::Exit;
 use super::super::ground::{self, For, Session};
 use super::super::output::{Document, Paint};
-use super::super::quantity::{count, rfc3339, size, span};
+use super::super::quantity::{ago, count, rfc3339, size, span};
 use super::super::table::{self, left, right};
 use super::ls;
 use super::prices::open as open_prices;
@@ -437,10 +437,10 @@ fn tell_pending(health: &Health, context: &Context) -> Result<(), Failure> {
     }
     if let Some(copies) = &health.copies {
         out.answer(&format!(
-            "catalog copied to the providers {} ago ({} since), its last checkpoint {} ago",
-            span(Duration::from_secs(copies.newest)),
+            "catalog copied to the providers {} ({} since), its last checkpoint {}",
+            ago(i64::try_from(copies.newest).unwrap_or(i64::MAX)),
             count(copies.behind, "change", "changes"),
-            span(Duration::from_secs(copies.checkpoint))
+            ago(i64::try_from(copies.checkpoint).unwrap_or(i64::MAX))
         ))?;
     }
     for finding in &health.catalog {
