@@ -167,3 +167,13 @@ async fn two_providers_lost_for_good_are_replaced_by_repair() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_providers_keep_does_not_count_against_the_budget_of_memory() {
+    let mut set = Set::new(6, 91);
+    set.settings.memory = 1 << 16;
+    let store = set.open().await;
+    let data = ramp(400_000);
+    put(&store, "a", &policy(4, 2), &data).await.unwrap();
+    assert_eq!(get(&store, "a").await.unwrap(), data);
+}
