@@ -12,6 +12,8 @@ mod bench;
 mod faults;
 #[path = "cli/home.rs"]
 mod home;
+#[path = "cli/plan.rs"]
+mod plan;
 #[path = "cli/providers.rs"]
 mod providers;
 #[path = "cli/refused.rs"]

@@ -25,6 +25,7 @@ pub mod seen;
 pub mod simulate;
 pub mod threshold;
 pub mod trial;
+pub mod whatif;
 
 pub use cost::{MixCost, Reads, SeatCost, price_mix};
 pub use demand::{Care, Demand, Objects, Scheme, Workload};

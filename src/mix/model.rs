@@ -174,7 +174,15 @@ pub fn lost_in_a_year(k: usize, seats: &[Seat], assume: &Assumptions) -> f64 {
     let days = assume.repair_days;
     assert!(days.is_finite() && days > 0.0, "repaired in {days} days");
     let apart = apart(seats, assume.common_share);
-    Chain::new(&apart, bear, DAYS_PER_YEAR / days).absorbed_in_a_year()
+    let repairs = DAYS_PER_YEAR / days;
+    let first = apart.own.first().map_or(0.0, |(_, rate)| *rate);
+    let equal = apart.causes.is_empty() && apart.own.iter().all(|(_, rate)| rate.to_bits() == first.to_bits());
+    let chain = if equal {
+        Chain::of_equals(seats.len(), first, bear, repairs)
+    } else {
+        Chain::new(&apart, bear, repairs)
+    };
+    chain.absorbed_in_a_year()
 }
 
 /// The sets of at most `bear` lost seats, and the ways between them.
@@ -188,6 +196,29 @@ struct Chain {
 }
 
 impl Chain {
+    /// Of n seats that are alike and share nothing only the number of lost ones counts: the same chain with its equal states as one.
+    fn of_equals(n: usize, lost_per_year: f64, bear: usize, repairs_per_year: f64) -> Chain {
+        let few = |count: usize| f64::from(u32::try_from(count).expect("few seats"));
+        let mut chain = Chain {
+            moves: vec![Vec::new(); bear + 1],
+            fatal: vec![0.0; bear + 1],
+            rate: 0.0,
+        };
+        for lost in 0..=bear {
+            let strikes = few(n - lost) * lost_per_year;
+            if lost == bear {
+                chain.fatal[lost] = strikes;
+            } else {
+                chain.moves[lost].push((lost + 1, strikes));
+            }
+            if lost > 0 {
+                chain.moves[lost].push((lost - 1, few(lost) * repairs_per_year));
+            }
+            chain.rate = chain.rate.max(strikes + few(lost) * repairs_per_year);
+        }
+        chain
+    }
+
     fn new(apart: &Apart, bear: usize, repairs_per_year: f64) -> Chain {
         let n = apart.own.len();
         let bearable = |lost: u32| lost.count_ones() as usize <= bear;
@@ -361,6 +392,18 @@ mod tests {
             0.01 + 0.99 * 0.09_f64.powi(3),
             1e-9
         ));
+    }
+
+    #[test]
+    fn seats_that_are_alike_fare_as_in_the_chain_that_tells_them_apart() {
+        for (n, bear, lost) in [(1, 0, 0.5), (4, 2, 0.02), (6, 2, 2.0), (5, 5, 0.3), (7, 0, 0.0)] {
+            let whole = Chain::new(&apart(&seats(n, 0.0, lost), 0.1), bear, 52.0).absorbed_in_a_year();
+            let short = Chain::of_equals(n, lost, bear, 52.0).absorbed_in_a_year();
+            assert!(
+                (whole - short).abs() <= 1e-9 * whole,
+                "{n} {bear} {lost}: {whole:e} {short:e}"
+            );
+        }
     }
 
     #[test]

@@ -8,10 +8,16 @@
 //! The floor price of a service is its bill alone, at the least that any mix can ask of it. A mix never costs less than its floors: what
 //! services share (an account's pool, a least bill) only makes them dearer together. So what is cut can't be among the cheapest.
 
-use std::collections::{BTreeMap, BinaryHeap};
+mod beside;
+mod best;
+
+use std::collections::BTreeMap;
+
+use best::{Best, Flat};
 
 use super::cost::{MixCost, Reads, price_mix};
 use super::demand::{Demand, Scheme, Workload};
+use super::foretell::{Foretold, Seat as Timed, Times};
 use super::model::{Assumptions, Seat, fewer_than, lost_in_a_year, short_of};
 use super::outage::Outages;
 use crate::cloud_set::domain::{DomainKind, Domains};
@@ -40,6 +46,8 @@ pub struct Wishes {
     pub budget: Option<Money>,
     /// The largest share of time that data can't be read.
     pub unreadable: Option<f64>,
+    /// The most milliseconds of 99 of 100 reads; it takes services that were measured.
+    pub read_p99: Option<f64>,
 }
 
 /// One mix that could be taken.
@@ -59,6 +67,8 @@ pub struct Choice {
     pub unwritable: f64,
     /// The chance that data is lost within a year.
     pub lost: f64,
+    /// What reads are foretold to take, of services that were measured.
+    pub reads: Option<Times>,
 }
 
 /// Services that can be reckoned with, and why others can't.
@@ -73,6 +83,8 @@ pub struct Planner<'p> {
     out: Vec<f64>,
     lost_per_year: f64,
     assume: Assumptions,
+    /// By the length of a fragment's k, then the place of the service; empty if nobody was measured.
+    timed: BTreeMap<u16, Vec<Timed>>,
 }
 
 /// k and n, with the demand of a seat and the floor price of each candidate.
@@ -101,6 +113,7 @@ impl<'p> Planner<'p> {
             out: Vec::new(),
             lost_per_year: wishes.workload.care.losses_per_year,
             assume: Assumptions::default(),
+            timed: BTreeMap::new(),
         };
         // What a seat needs doesn't depend on k and n but for its amounts; one whole share asks for every figure.
         let demand = Demand::of(&wishes.workload, &Scheme::of(1, wishes.survive.max(1)));
@@ -113,6 +126,53 @@ impl<'p> Planner<'p> {
             }
         }
         planner
+    }
+
+    pub(crate) fn prices(&self) -> &'p Prices {
+        self.prices
+    }
+
+    pub(crate) fn wishes(&self) -> &'p Wishes {
+        self.wishes
+    }
+
+    /// True if a service may stand beside these.
+    pub(super) fn may_join(&self, mix: &[usize], next: usize) -> bool {
+        self.beside(mix, next)
+    }
+
+    /// What reads take without one of a mix; none if nobody was measured or too few are left.
+    pub(super) fn reads_without(&self, mix: &Choice, gone: usize) -> Option<Times> {
+        let left: Vec<usize> = mix.services.iter().copied().filter(|at| *at != gone).collect();
+        if left.len() < usize::from(mix.k) {
+            return None;
+        }
+        self.reads(&left, mix.k)
+    }
+
+    /// Takes over what another planner of the same services was told of their speed.
+    pub fn timed_as(&mut self, other: &Planner<'_>) {
+        let place = |tariff: &&Tariff| other.services.iter().position(|known| known.id == tariff.id);
+        let places: Option<Vec<usize>> = self.services.iter().map(place).collect();
+        let Some(places) = places else { return };
+        for (k, timed) in &other.timed {
+            self.timed
+                .insert(*k, places.iter().map(|at| timed[*at].clone()).collect());
+        }
+    }
+
+    /// Tells how long calls take: of the service at each place, for the fragments of each k. Fronts then weigh the slowest reads too.
+    pub fn measured(&mut self, timed: impl Fn(&Tariff, u16) -> Timed) {
+        let most = u16::try_from(MAX_N).expect("few");
+        for k in 1..=most {
+            self.timed
+                .insert(k, self.services.iter().map(|tariff| timed(tariff, k)).collect());
+        }
+    }
+
+    fn reads(&self, services: &[usize], k: u16) -> Option<Times> {
+        let timed = self.timed.get(&k)?;
+        Some(Foretold::of(services.iter().map(|at| timed[*at].clone()).collect(), k).reads())
     }
 
     fn trouble(&self, tariff: &Tariff, demand: &Demand) -> Option<String> {
@@ -210,6 +270,11 @@ impl<'p> Planner<'p> {
         if self.wishes.unreadable.is_some_and(|most| unreadable > most) {
             return None;
         }
+        let reads = self.reads(services, k);
+        let slow = |most: f64| reads.is_none_or(|reads| reads.p99 > most);
+        if self.wishes.read_p99.is_some_and(slow) {
+            return None;
+        }
         let quorum = usize::from(Policy::lowest_quorum(k, n));
         let lost = if self.wishes.apart {
             table.lost
@@ -224,6 +289,7 @@ impl<'p> Planner<'p> {
             unreadable,
             unwritable: short_of(quorum, &seats, &self.assume),
             lost,
+            reads,
         })
     }
 
@@ -248,10 +314,7 @@ impl<'p> Planner<'p> {
     /// The `count` cheapest mixes, the cheapest first; of equals the one of earlier services.
     #[must_use]
     pub fn cheapest(&self, count: usize) -> Vec<Choice> {
-        let mut best = Best {
-            count,
-            heap: BinaryHeap::new(),
-        };
+        let mut best = Best::new(count);
         for table in self.tables() {
             let mut order: Vec<usize> = (0..self.services.len()).collect();
             order.sort_by_key(|at| (table.floor[*at], *at));
@@ -299,24 +362,110 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// The mixes that none beats in cost, in readability and in safety at once, the cheapest first.
+    /// The mixes that none beats in cost, in readability and in safety at once, the cheapest first; where services were measured, in the
+    /// slowest reads too.
     #[must_use]
     pub fn front(&self) -> Vec<Choice> {
         let mut front = Vec::new();
         for table in self.tables() {
-            let mut flat = Flat::default();
-            self.visit(&table, 0, &mut Vec::new(), Money::ZERO, &mut flat);
-            front.extend(flat.points.into_iter().map(|(_, choice)| choice));
-        }
-        front.sort_by(|a: &Choice, b| a.cost.cmp(&b.cost).then(a.unreadable.total_cmp(&b.unreadable)));
-        let mut kept: Vec<Choice> = Vec::new();
-        for choice in front {
-            let beaten = |by: &Choice| by.unreadable <= choice.unreadable && by.lost <= choice.lost;
-            if !kept.iter().any(beaten) {
-                kept.push(choice);
+            if !self.timed.is_empty() {
+                self.every(&table, 0, &mut Vec::new(), &mut front);
+            } else if self.wishes.apart {
+                front.extend(self.cheapest_of_each_kind(&table));
+            } else {
+                let mut flat = Flat::default();
+                self.visit(&table, 0, &mut Vec::new(), Money::ZERO, &mut flat);
+                front.extend(flat.points.into_iter().map(|(_, choice)| choice));
             }
         }
-        kept
+        unbeaten(front)
+    }
+
+    /// Of each choice of how many services are out how often, the cheapest mix. Where no two share an operator, readability is a matter of
+    /// that choice alone, and safety of k and n: so all others of its kind are beaten.
+    fn cheapest_of_each_kind(&self, table: &Table) -> Vec<Choice> {
+        // Services by how often they are out, each kind in order of floor price.
+        let mut kinds: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (at, out) in self.out.iter().enumerate() {
+            kinds.entry(out.to_bits()).or_default().push(at);
+        }
+        let kinds: Vec<Vec<usize>> = kinds.into_values().collect();
+        let mut found = Vec::new();
+        for counts in splits(table.n, &kinds.iter().map(Vec::len).collect::<Vec<usize>>()) {
+            let mut best = Best::new(1);
+            let kind_of = |at: usize| {
+                kinds
+                    .iter()
+                    .position(|kind| kind.contains(&at))
+                    .expect("each has its kind")
+            };
+            let mut order: Vec<usize> = (0..self.services.len()).filter(|at| counts[kind_of(*at)] > 0).collect();
+            order.sort_by_key(|at| (table.floor[*at], *at));
+            let search = Search {
+                table,
+                kinds: order.iter().map(|at| kind_of(*at)).collect(),
+                order,
+                counts,
+            };
+            self.descend_kinds(&search, 0, &mut Vec::new(), Money::ZERO, &mut best);
+            found.extend(best.sorted());
+        }
+        found
+    }
+
+    /// Depth first, as [`Planner::descend`], with so many of each kind.
+    fn descend_kinds(&self, search: &Search<'_>, from: usize, chosen: &mut Vec<usize>, sum: Money, best: &mut Best) {
+        let mut left = search.counts.clone();
+        for at in chosen.iter() {
+            let place = search
+                .order
+                .iter()
+                .position(|other| other == at)
+                .expect("it was taken from there");
+            left[search.kinds[place]] -= 1;
+        }
+        if left.iter().all(|left| *left == 0) {
+            let mut services = chosen.clone();
+            services.sort_unstable();
+            if let Some(choice) = self.choice(&services, search.table) {
+                best.offer(choice);
+            }
+            return;
+        }
+        for at in from..search.order.len() {
+            let kind = search.kinds[at];
+            if left[kind] == 0 {
+                continue;
+            }
+            let Some(rest) = search.least(at, &left) else { return };
+            if best.worst().is_some_and(|worst| sum + rest >= worst)
+                || self.wishes.budget.is_some_and(|budget| sum + rest > budget)
+            {
+                return;
+            }
+            let next = search.order[at];
+            if self.beside(chosen, next) {
+                chosen.push(next);
+                self.descend_kinds(search, at + 1, chosen, sum + search.table.floor[next], best);
+                chosen.pop();
+            }
+        }
+    }
+
+    /// Every set that the wishes allow.
+    fn every(&self, table: &Table, from: usize, chosen: &mut Vec<usize>, found: &mut Vec<Choice>) {
+        let missing = table.n - chosen.len();
+        if missing == 0 {
+            found.extend(self.choice(chosen, table));
+            return;
+        }
+        for next in from..=self.services.len().saturating_sub(missing) {
+            if self.beside(chosen, next) {
+                chosen.push(next);
+                self.every(table, next + 1, chosen, found);
+                chosen.pop();
+            }
+        }
     }
 
     /// Every set of one k and n; of those only what is on the front of cost and readability is kept, for safety is the same for all.
@@ -348,130 +497,65 @@ impl<'p> Planner<'p> {
             chosen.pop();
         }
     }
+}
 
-    /// The n services whose storage is cheapest, as many would choose; none if they can't be priced.
-    #[must_use]
-    pub fn cheapest_storage(&self, k: u16, m: u16) -> Option<Choice> {
-        let n = usize::from(k + m);
-        let mut order: Vec<usize> = (0..self.services.len()).collect();
-        let price = |at: &usize| {
-            self.services[*at]
-                .storage
-                .value
-                .map(|price| price.of(1_000_000_000_000))
-        };
-        order.sort_by_key(|at| (price(at), *at));
-        let mut chosen = Vec::new();
-        for at in order {
-            if chosen.len() < n && self.beside(&chosen, at) {
-                chosen.push(at);
+/// A search for the cheapest set with so many services of each kind.
+struct Search<'t> {
+    table: &'t Table,
+    /// Services by rising floor price, and the kind of each.
+    order: Vec<usize>,
+    kinds: Vec<usize>,
+    /// How many of each kind.
+    counts: Vec<usize>,
+}
+
+impl Search<'_> {
+    /// The least floor prices that what is left can have, from this place on; none if there are too few.
+    fn least(&self, from: usize, left: &[usize]) -> Option<Money> {
+        let (mut left, mut sum) = (left.to_vec(), Money::ZERO);
+        for (at, kind) in self.order.iter().zip(&self.kinds).skip(from) {
+            if left[*kind] > 0 {
+                left[*kind] -= 1;
+                sum += self.table.floor[*at];
             }
         }
-        let table = (chosen.len() == n).then(|| self.table(usize::from(k), n))?;
-        self.unwished(&chosen, &table)
-    }
-
-    fn unwished(&self, services: &[usize], table: &Table) -> Option<Choice> {
-        let cost = self.price(services, table).total?;
-        let seats = self.seats(services);
-        Some(Choice {
-            services: services.to_vec(),
-            k: table.k,
-            m: u16::try_from(table.n).ok()? - table.k,
-            cost,
-            unreadable: short_of(usize::from(table.k), &seats, &self.assume),
-            unwritable: 0.0,
-            lost: table.lost,
-        })
-    }
-
-    /// What one copy at one service costs and risks; none if it is no candidate or can't be priced.
-    #[must_use]
-    pub fn one_copy(&self, id: &str) -> Option<Choice> {
-        let at = self.services.iter().position(|tariff| tariff.id == id)?;
-        self.unwished(&[at], &self.table(1, 1))
+        left.iter().all(|left| *left == 0).then_some(sum)
     }
 }
 
-/// The cheapest so far.
-struct Best {
-    count: usize,
-    heap: BinaryHeap<Dearest>,
-}
-
-/// A choice, the dearest first.
-struct Dearest(Choice);
-
-impl Dearest {
-    fn key(&self) -> (Money, usize, u16, &[usize]) {
-        (self.0.cost, self.0.services.len(), self.0.k, &self.0.services)
-    }
-}
-
-impl PartialEq for Dearest {
-    fn eq(&self, other: &Dearest) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Dearest {}
-
-impl PartialOrd for Dearest {
-    fn partial_cmp(&self, other: &Dearest) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Dearest {
-    fn cmp(&self, other: &Dearest) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-impl Best {
-    /// The cost beyond which nothing is among the cheapest any more.
-    fn worst(&self) -> Option<Money> {
-        (self.heap.len() >= self.count)
-            .then(|| self.heap.peek().map(|dearest| dearest.0.cost))
-            .flatten()
-    }
-
-    fn offer(&mut self, choice: Choice) {
-        self.heap.push(Dearest(choice));
-        if self.heap.len() > self.count {
-            self.heap.pop();
+/// All ways to take `n` from heaps of these sizes.
+fn splits(n: usize, sizes: &[usize]) -> Vec<Vec<usize>> {
+    let Some((first, rest)) = sizes.split_first() else {
+        return if n == 0 { vec![Vec::new()] } else { Vec::new() };
+    };
+    let mut all = Vec::new();
+    for count in 0..=n.min(*first) {
+        for mut split in splits(n - count, rest) {
+            split.insert(0, count);
+            all.push(split);
         }
     }
-
-    fn sorted(self) -> Vec<Choice> {
-        self.heap
-            .into_sorted_vec()
-            .into_iter()
-            .map(|dearest| dearest.0)
-            .collect()
-    }
+    all
 }
 
-/// A front of two figures: rising cost, falling unreadability.
-#[derive(Default)]
-struct Flat {
-    points: Vec<(f64, Choice)>,
-}
-
-impl Flat {
-    /// True if no point is as cheap and as steady.
-    fn stands(&self, cost: Money, unreadable: f64) -> bool {
-        let cheaper = self.points.partition_point(|point| point.1.cost <= cost);
-        // Among those that cost no more the last is the steadiest.
-        cheaper == 0 || self.points[cheaper - 1].0 > unreadable
+/// Those that no other beats, the cheapest first.
+fn unbeaten(mut choices: Vec<Choice>) -> Vec<Choice> {
+    let slowest = |choice: &Choice| choice.reads.map_or(0.0, |reads| reads.p99);
+    choices.sort_by(|a: &Choice, b| {
+        let cost = a.cost.cmp(&b.cost).then(a.unreadable.total_cmp(&b.unreadable));
+        cost.then(a.lost.total_cmp(&b.lost))
+            .then(slowest(a).total_cmp(&slowest(b)))
+    });
+    let mut kept: Vec<Choice> = Vec::new();
+    for choice in choices {
+        let beaten = |by: &Choice| {
+            by.unreadable <= choice.unreadable && by.lost <= choice.lost && slowest(by) <= slowest(&choice)
+        };
+        if !kept.iter().any(beaten) {
+            kept.push(choice);
+        }
     }
-
-    fn add(&mut self, unreadable: f64, choice: Choice) {
-        self.points
-            .retain(|point| point.1.cost < choice.cost || point.0 < unreadable);
-        let at = self.points.partition_point(|point| point.1.cost < choice.cost);
-        self.points.insert(at, (unreadable, choice));
-    }
+    kept
 }
 
 /// Why a mix stands in an answer.
@@ -483,6 +567,11 @@ pub fn reasons(choices: &[Choice]) -> BTreeMap<usize, &'static str> {
         choice.map(|(at, _)| at)
     };
     let safest = place(&|a, b| a.lost.total_cmp(&b.lost).then(a.cost.cmp(&b.cost)));
+    let slow = |choice: &Choice| choice.reads.map_or(f64::INFINITY, |reads| reads.p99);
+    let fastest = place(&|a, b| slow(a).total_cmp(&slow(b)).then(a.cost.cmp(&b.cost)));
+    if choices.iter().any(|choice| choice.reads.is_some()) {
+        reasons.extend(fastest.map(|at| (at, "fastest that fits")));
+    }
     let steadiest = place(&|a, b| a.unreadable.total_cmp(&b.unreadable).then(a.cost.cmp(&b.cost)));
     let cheapest = place(&|a, b| a.cost.cmp(&b.cost));
     reasons.extend(safest.map(|at| (at, "least likely to lose data")));

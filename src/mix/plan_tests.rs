@@ -23,6 +23,7 @@ fn wishes(survive: u16, most: usize, apart: bool, reads: Reads) -> Wishes {
         currency: "USD".to_owned(),
         budget: None,
         unreadable: None,
+        read_p99: None,
     }
 }
 
@@ -105,6 +106,34 @@ fn nothing_beats_what_is_on_the_front_and_something_beats_all_else() {
 }
 
 #[test]
+fn ways_to_split_are_all_there_once() {
+    assert_eq!(splits(2, &[2, 1]), [[1, 1], [2, 0]]);
+    assert_eq!(splits(3, &[1, 1]), Vec::<Vec<usize>>::new());
+    assert_eq!(splits(0, &[5]), [[0]]);
+}
+
+#[test]
+fn an_even_spread_costs_what_it_is_spread_over_and_one_copy_what_one_bill_is() {
+    let prices = Prices::shipped(None).unwrap();
+    let services: Vec<&Tariff> = SOME.iter().map(|id| prices.tariff(id).unwrap()).collect();
+    let wishes = wishes(1, 4, true, Reads::Even);
+    let planner = Planner::new(&prices, &wishes, &services, &Outages::shipped());
+    let even = planner.even_spread(2, 1).unwrap();
+    let best = &planner.cheapest(1)[0];
+    assert!(even > best.cost);
+    // Of as many services as there are seats an even spread is the mix of them all.
+    let all = u16::try_from(services.len()).unwrap();
+    let whole = planner.same(&SOME.map(str::to_owned), all - 1).unwrap();
+    let spread = planner.even_spread(all - 1, 1).unwrap().amount();
+    assert!(
+        (spread / whole.cost.amount() - 1.0).abs() < 1e-3,
+        "{spread} {:?}",
+        whole.cost
+    );
+    assert!(planner.even_spread(all, 1).is_none());
+}
+
+#[test]
 fn who_has_no_price_is_left_out_with_the_reason() {
     let prices = Prices::shipped(None).unwrap();
     let services: Vec<&Tariff> = prices.tariffs().collect();
@@ -155,11 +184,7 @@ fn nothing_fits_a_budget_of_nothing() {
 #[test]
 #[ignore = "slow: 177,100 sets at each of three sizes"]
 fn the_cheapest_four_of_six_of_all_services_is_that_of_brute_force() {
-    let own = "version: 1\nrates: { EUR: \"1.10\" }\nproviders:\n  hetzner-eu: { put: { value: 0 }, get: { value: 0 } }\n  \
-               akamai-linode: { put: { value: 0 }, get: { value: 0 }, egress_free: { value: { kind: base } }, monthly: { value: { kind: base, amount: \"5\", stored: 250 GB, read: 1 TB } } }\n  \
-               bunny-storage: { egress: { value: 0.01/GB }, egress_free: { value: { kind: nothing } }, monthly: { value: { kind: nothing } } }\n  \
-               ibm-cos-one-rate: { egress_free: { value: { kind: unlimited } } }\n  \
-               impossible-cloud: { monthly: { value: { kind: nothing } } }\n";
+    let own = include_str!("../../fixtures/plan/all_priced.yaml");
     let prices = Prices::shipped(Some(("own.yaml", own))).unwrap();
     let services: Vec<&Tariff> = prices.tariffs().collect();
     for terabytes in [1, 10, 100] {
@@ -178,10 +203,7 @@ fn the_cheapest_four_of_six_of_all_services_is_that_of_brute_force() {
                 least = Some((total, services));
             }
         }
-        let mut best = Best {
-            count: 1,
-            heap: BinaryHeap::new(),
-        };
+        let mut best = Best::new(1);
         let mut order: Vec<usize> = (0..25).collect();
         order.sort_by_key(|at| (table.floor[*at], *at));
         planner.descend(&table, &order, 0, &mut Vec::new(), Money::ZERO, &mut best);

@@ -376,6 +376,35 @@ mod tests {
         assert!(f64::from(seen.years_with_loss) / 200.0 > 2.0 * one, "{seen:?} {one}");
     }
 
+    /// The Cloud Uptime Archive's counts and mean lengths, lived through: the share of time out is that of the formula.
+    #[test]
+    fn outages_as_they_were_measured_take_the_share_of_time_that_is_reckoned() {
+        let outages = crate::mix::outage::Outages::shipped();
+        for operator in ["aws", "google", "microsoft"] {
+            let outage = outages.of(operator);
+            let alone = vec![Seat {
+                out: outage.share(),
+                lost_per_year: 0.0,
+                domains: Domains::default(),
+            }];
+            let life = Life {
+                k: 1,
+                n: 1,
+                quorum: 1,
+                extents: 1,
+                outage_hours: outage.mean_hours,
+                assume: Assumptions::default(),
+            };
+            let seen = live(&alone, &life, 2000, 11);
+            let reckoned = outage.per_year * outage.mean_hours / 8766.0;
+            assert!(
+                (seen.unreadable / outage.share() - 1.0).abs() < 0.1,
+                "{operator}: {seen:?}"
+            );
+            assert!((outage.share() / reckoned - 1.0).abs() < 0.01, "{operator}");
+        }
+    }
+
     #[test]
     fn one_seed_is_one_life() {
         let seats = seats(4, 0.1, 1.0, 2);

@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::super::verb::plan::WhatIf;
 use crate::cloud_set::price::Money;
 use crate::cloud_set::quantity::Size;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-  raic plan --data 2TB --read 200GB --survive 2 --budget 40
+  raic plan --data 2TB --read 200GB/month --survive 2 --budget 40
+  raic plan --data 2TB --bench run1 --max-p99 500ms
+  raic plan --data 2TB --survive 2 --what-if leave:wasabi --what-if grow:5%/month --what-if price:vultr.storage=12/TB-month
+  raic plan --data 10PB --object 1MB --survive 2                ten thousand million objects, on paper
   raic plan --data 500GiB --only backblaze-b2,cloudflare-r2,wasabi,ovh-standard --write-policy default
 What is taken for granted stands below the answer; docs/cost.md has the formulas.")]
 pub(crate) struct Plan {
@@ -43,6 +47,18 @@ pub(crate) struct Plan {
     /// The most minutes of a year that data can't be read
     #[arg(long, value_name = "MINUTES", value_parser = crate::cli::verb::plan::minutes_a_year)]
     pub(crate) max_unreadable: Option<f64>,
+    /// The most time that 99 of 100 reads take, such as 500ms; with --bench
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::verb::plan::read_time)]
+    pub(crate) max_p99: Option<f64>,
+    /// Plan with the providers that a bench measured: a run.json, or the folder that it is in
+    #[arg(long, value_name = "RUN")]
+    pub(crate) bench: Option<PathBuf>,
+    /// What if: price:SERVICE.FIGURE=VALUE, leave:SERVICE, out:SERVICE, grow:5%/month; repeatable
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) what_if: Vec<WhatIf>,
+    /// Bytes a second that a move is reckoned with
+    #[arg(long, value_name = "RATE", default_value = "20MiB/s", value_parser = crate::cli::verb::plan::byte_rate)]
+    pub(crate) move_rate: f64,
     /// Only these services, with commas between
     #[arg(long, value_name = "SERVICES", value_delimiter = ',')]
     pub(crate) only: Vec<String>,

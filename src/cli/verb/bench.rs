@@ -21,6 +21,8 @@ use crate::mix::bench::Plan;
 use crate::mix::run::{Run, SCHEMA, Setting};
 use crate::mix::threshold::Threshold;
 
+pub(crate) use files::read;
+
 #[cfg(test)]
 pub(crate) use compare::CompareSheet;
 #[cfg(test)]

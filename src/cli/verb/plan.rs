@@ -1,143 +1,235 @@
 //! `raic plan`: which mix of services to take, from prices and outages, with all that is taken for granted.
 
-use schemars::JsonSchema;
-use serde::Serialize;
+mod sheet;
+mod whatif;
 
 use super::super::Context;
 use super::super::args;
 use super::super::error::Failure;
 use super::super::exit::Exit;
-use super::super::output::Document;
 use super::super::table::{self, left, right};
+use super::bench::read;
 use super::prices::{money, open, today, unknown, warn_of_age};
 use crate::cloud_set::price::{Money, Prices, Tariff};
-use crate::cloud_set::quantity::Size;
+use crate::cloud_set::quantity::{ByteRate, Size};
+use crate::mix::Reads;
+use crate::mix::curve::Curves;
 use crate::mix::demand::{Care, Objects, Workload};
-use crate::mix::model::{FLOOR, told};
+use crate::mix::foretell::{Seat, fragment_len};
+use crate::mix::model::told;
 use crate::mix::outage::Outages;
 use crate::mix::plan::{Choice, MAX_N, Planner, Wishes, reasons};
-use crate::mix::{Reads, SeatCost};
-
-/// The one copy that a mix is compared with.
-const ONE_COPY: &str = "aws-s3-standard";
-
-const MINUTES_PER_YEAR: f64 = 525_960.0;
-
-/// The answer.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct PlanSheet {
-    /// Of all amounts.
-    currency: String,
-    /// The cheapest that fit, then those that nothing beats.
-    mixes: Vec<MixSheet>,
-    /// Services that are not considered.
-    left_out: Vec<LeftOut>,
-    /// What others would choose.
-    compared: Vec<Compared>,
-    /// What is taken for granted.
-    assumes: Vec<String>,
-}
-
-impl Document for PlanSheet {
-    const SCHEMA: &'static str = "raic.plan/1";
-}
-
-/// One mix.
-#[derive(Debug, Serialize, JsonSchema)]
-struct MixSheet {
-    /// Ids of the price catalog.
-    services: Vec<String>,
-    /// Fragments that read an extent.
-    k: u16,
-    /// Services that may vanish.
-    m: u16,
-    /// Of a month.
-    cost: f64,
-    /// Minutes in a year that data can't be read, expected.
-    unreadable_minutes_per_year: f64,
-    /// Minutes in a year that nothing can be written, expected.
-    unwritable_minutes_per_year: f64,
-    /// The chance that data is lost within a year; 1e-9 stands for that or less.
-    lost_per_year: f64,
-    /// True if no other mix is as cheap, as often readable and as safe.
-    on_front: bool,
-    /// Why it stands here.
-    why: Option<&'static str>,
-    /// The bill, seat by seat.
-    seats: Vec<SeatSheet>,
-}
-
-/// One seat.
-#[derive(Debug, Serialize, JsonSchema)]
-struct SeatSheet {
-    /// Its id in the price catalog.
-    service: String,
-    /// Of its bill.
-    currency: String,
-    /// Bytes that it keeps.
-    stored: u64,
-    /// Bytes read from it in a month.
-    read: u64,
-    /// Writing calls in a month.
-    puts: u64,
-    /// Reading calls in a month.
-    gets: u64,
-    /// Its bill.
-    cost: f64,
-    /// By kind of fee.
-    fees: Vec<FeeSheet>,
-}
-
-/// One fee.
-#[derive(Debug, Serialize, JsonSchema)]
-struct FeeSheet {
-    /// What for.
-    fee: &'static str,
-    /// How much.
-    amount: f64,
-}
-
-/// A service that isn't considered.
-#[derive(Debug, Serialize, JsonSchema)]
-struct LeftOut {
-    /// Its id in the price catalog.
-    service: String,
-    /// Why.
-    why: String,
-}
-
-/// What another way would cost.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Compared {
-    /// Which way.
-    what: String,
-    /// Of a month.
-    cost: f64,
-}
+use crate::mix::run::{MINUTES_PER_YEAR, Run};
+#[cfg(test)]
+pub(crate) use sheet::PlanSheet;
+use sheet::{Forbidden, compared, sheet};
+pub(crate) use whatif::WhatIf;
+use whatif::{Answered, Asked};
 
 pub(crate) fn run(args: &args::Plan, context: &Context) -> Result<Exit, Failure> {
-    let (prices, _) = open(context, args.prices.as_deref())?;
-    let services = candidates(&prices, args)?;
+    let (prices, own) = open(context, args.prices.as_deref())?;
+    let bench = args.bench.as_deref().map(read).transpose()?;
     let wishes = wishes(args)?;
-    let planner = Planner::new(&prices, &wishes, &services, &Outages::shipped());
-    warn_of_age(&planner.services, context, today());
-    let (cheapest, front) = (planner.cheapest(args.top), planner.front());
-    if cheapest.is_empty() {
-        return Err(nothing_fits(&planner, &wishes));
-    }
-    let mut choices = cheapest;
-    let others: Vec<&Choice> = front.iter().filter(|choice| !choices.contains(choice)).collect();
-    let others: Vec<Choice> = others.into_iter().cloned().collect();
-    choices.extend(others);
-    if context.out.is_json() {
-        context.out.document(&sheet(&planner, &wishes, &choices, &front))?;
+    let (measured, unmeasured) = match &bench {
+        Some(run) => measured(run, &prices),
+        None => (Vec::new(), Vec::new()),
+    };
+    let services: Vec<&Tariff> = match &bench {
+        Some(_) => only(measured.iter().map(|(tariff, _)| tariff), args),
+        None => candidates(&prices, args)?,
+    };
+    let mut planner = Planner::new(&prices, &wishes, &services, &Outages::shipped());
+    planner.left_out.extend(unmeasured);
+    if let Some(run) = &bench {
+        let curves = |tariff: &Tariff| {
+            measured
+                .iter()
+                .find(|(other, _)| other.id == tariff.id)
+                .map(|(_, curves)| curves)
+        };
+        planner.measured(|tariff, k| {
+            let curves = curves(tariff).expect("it is one of those that were measured");
+            Seat::of(curves, fragment_len(k, run.setting.object))
+        });
+        if run.simulated {
+            context
+                .out
+                .warn("SIMULATED: the run is on providers that don't exist, with invented speeds");
+        }
     } else {
-        show(&planner, &wishes, (&choices, args.top), &front, context)?;
+        warn_of_age(&planner.services, context, today());
     }
+    let (cheapest, front) = (planner.cheapest(args.top.max(1)), planner.front());
+    let Some(best) = cheapest.first().cloned() else {
+        return Err(nothing_fits(&planner, &wishes));
+    };
+    let mut choices = cheapest;
+    let others: Vec<Choice> = front
+        .iter()
+        .filter(|choice| !choices.contains(choice))
+        .cloned()
+        .collect();
+    choices.extend(others);
+    let forbidden = forbidden(&planner, &wishes, &services, &best);
+    let own = own.map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    let asked = Asked {
+        planner: &planner,
+        prices: &prices,
+        own: own.as_deref(),
+        wishes: &wishes,
+        services: &services,
+        best: &best,
+        rate: args.move_rate,
+    };
+    let what_if: Vec<Answered> = args
+        .what_if
+        .iter()
+        .map(|what| asked.answer(what))
+        .collect::<Result<_, _>>()?;
+    let chosen = (choices.as_slice(), front.as_slice());
+    answer(&planner, &wishes, chosen, (forbidden, what_if), args.top, context)?;
     if let Some(name) = &args.write_policy {
-        write_policy(name, &planner, &choices[0], context)?;
+        let configured = bench.as_ref().is_some_and(|run| !run.simulated);
+        write_policy(name, &planner, &best, configured, context)?;
     }
     Ok(Exit::Done)
+}
+
+/// The whole answer, for scripts or for people.
+fn answer(
+    planner: &Planner<'_>,
+    wishes: &Wishes,
+    (choices, front): (&[Choice], &[Choice]),
+    (forbidden, what_if): (Vec<Forbidden>, Vec<Answered>),
+    top: usize,
+    context: &Context,
+) -> Result<(), Failure> {
+    let out = &context.out;
+    if out.is_json() {
+        return out.document(&sheet(planner, wishes, (choices, front), forbidden, what_if));
+    }
+    show(planner, wishes, (choices, top), front, context)?;
+    for row in &forbidden {
+        let (mix, k, m) = (row.services.join(" "), row.k, row.m);
+        out.said(&format!(
+            "not taken: {mix} {k}+{m}, {:.2} a month: {}",
+            row.cost, row.why
+        ))?;
+    }
+    for answered in &what_if {
+        out.answer(&answered.what)?;
+        for line in &answered.says {
+            out.answer(&format!("  {line}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A provider of a run: its prices, and how long its calls take.
+type Member = (Tariff, Curves);
+
+/// The providers of a run, each with its prices under its own name, and who can't be reckoned with.
+fn measured(run: &Run, prices: &Prices) -> (Vec<Member>, Vec<(String, String)>) {
+    let (mut found, mut left_out) = (Vec::new(), Vec::new());
+    for provider in &run.providers {
+        let tariff = provider.service.as_ref().and_then(|service| prices.tariff(service));
+        let why = match (tariff, provider.curves()) {
+            (Some(tariff), Some(curves)) => {
+                let mut tariff = tariff.clone();
+                tariff.id.clone_from(&provider.name);
+                found.push((tariff, curves));
+                continue;
+            }
+            (None, _) => {
+                "the run names no entry of the price catalog for it: cost: { catalog: ... } in the configuration"
+            }
+            (_, None) => "too little of it was measured",
+        };
+        left_out.push((provider.name.clone(), why.to_owned()));
+    }
+    (found, left_out)
+}
+
+/// Those of a run that the wishes name.
+fn only<'t>(all: impl Iterator<Item = &'t Tariff>, args: &args::Plan) -> Vec<&'t Tariff> {
+    let wanted = |tariff: &&Tariff| {
+        (args.only.is_empty() || args.only.contains(&tariff.id)) && !args.without.contains(&tariff.id)
+    };
+    all.filter(wanted).collect()
+}
+
+/// The cheapest mix that each wish by itself forbids, if it would be cheaper than the best that fits.
+fn forbidden(planner: &Planner<'_>, wishes: &Wishes, services: &[&Tariff], best: &Choice) -> Vec<Forbidden> {
+    let mut found = Vec::new();
+    let mut relaxed: Vec<(Wishes, String)> = Vec::new();
+    if let Some(fewer) = wishes.survive.checked_sub(1) {
+        let why = format!("survives {fewer}, you asked {}", wishes.survive);
+        relaxed.push((
+            Wishes {
+                survive: fewer,
+                ..wishes.clone()
+            },
+            why,
+        ));
+    }
+    if wishes.unreadable.is_some() {
+        let why = "it can't be read for longer than you asked".to_owned();
+        relaxed.push((
+            Wishes {
+                unreadable: None,
+                ..wishes.clone()
+            },
+            why,
+        ));
+    }
+    if wishes.apart {
+        let why = "two services of one operator".to_owned();
+        relaxed.push((
+            Wishes {
+                apart: false,
+                ..wishes.clone()
+            },
+            why,
+        ));
+    }
+    for (wishes, why) in relaxed {
+        let mut other = Planner::new(planner.prices(), &wishes, services, &Outages::shipped());
+        other.timed_as(planner);
+        if let Some(choice) = other.cheapest(1).first().filter(|choice| choice.cost < best.cost) {
+            found.push(Forbidden {
+                services: names(&other, choice),
+                k: choice.k,
+                m: choice.m,
+                cost: amount(choice.cost),
+                why,
+            });
+        }
+    }
+    if wishes.read_p99.is_some() {
+        found.extend(too_slow(planner, wishes, services, best));
+    }
+    found
+}
+
+fn too_slow(planner: &Planner<'_>, wishes: &Wishes, services: &[&Tariff], best: &Choice) -> Option<Forbidden> {
+    let any = Wishes {
+        read_p99: None,
+        ..wishes.clone()
+    };
+    let mut other = Planner::new(planner.prices(), &any, services, &Outages::shipped());
+    other.timed_as(planner);
+    let cheapest = other.cheapest(1);
+    let choice = cheapest.first().filter(|choice| choice.cost < best.cost)?;
+    Some(Forbidden {
+        services: names(&other, choice),
+        k: choice.k,
+        m: choice.m,
+        cost: amount(choice.cost),
+        why: format!(
+            "99 of 100 reads take {:.0} ms, you asked {:.0}",
+            choice.reads?.p99, wishes.read_p99?
+        ),
+    })
 }
 
 fn candidates<'p>(prices: &'p Prices, args: &args::Plan) -> Result<Vec<&'p Tariff>, Failure> {
@@ -164,6 +256,11 @@ fn wishes(args: &args::Plan) -> Result<Wishes, Failure> {
             args.most, args.survive
         )));
     }
+    if args.max_p99.is_some() && args.bench.is_none() {
+        return Err(Failure::usage(
+            "--max-p99 takes speeds that were measured: --bench RUN, made by raic bench --out RUN",
+        ));
+    }
     let removed = args.removed.map_or(0, |size| objects(size.bytes()));
     Ok(Wishes {
         workload: Workload {
@@ -188,6 +285,7 @@ fn wishes(args: &args::Plan) -> Result<Wishes, Failure> {
         currency: args.currency.clone(),
         budget: args.budget,
         unreadable: args.max_unreadable.map(|minutes| minutes / MINUTES_PER_YEAR),
+        read_p99: args.max_p99.map(|seconds| seconds * 1000.0),
     })
 }
 
@@ -223,71 +321,6 @@ fn names(planner: &Planner<'_>, choice: &Choice) -> Vec<String> {
         .iter()
         .map(|at| planner.services[*at].id.clone())
         .collect()
-}
-
-fn sheet(planner: &Planner<'_>, wishes: &Wishes, choices: &[Choice], front: &[Choice]) -> PlanSheet {
-    let reasons = reasons(choices);
-    let mix = |(at, choice): (usize, &Choice)| MixSheet {
-        services: names(planner, choice),
-        k: choice.k,
-        m: choice.m,
-        cost: amount(choice.cost),
-        unreadable_minutes_per_year: choice.unreadable * MINUTES_PER_YEAR,
-        unwritable_minutes_per_year: choice.unwritable * MINUTES_PER_YEAR,
-        lost_per_year: choice.lost.max(FLOOR),
-        on_front: front.contains(choice),
-        why: reasons.get(&at).copied(),
-        seats: planner.cost(choice).seats.iter().map(seat).collect(),
-    };
-    PlanSheet {
-        currency: wishes.currency.clone(),
-        mixes: choices.iter().enumerate().map(mix).collect(),
-        left_out: planner
-            .left_out
-            .iter()
-            .map(|(service, why)| LeftOut {
-                service: service.clone(),
-                why: why.clone(),
-            })
-            .collect(),
-        compared: compared(planner, &choices[0]),
-        assumes: assumes(wishes),
-    }
-}
-
-fn seat(seat: &SeatCost) -> SeatSheet {
-    SeatSheet {
-        service: seat.id.clone(),
-        currency: seat.currency.clone(),
-        stored: seat.usage.stored(),
-        read: seat.usage.read,
-        puts: seat.usage.puts,
-        gets: seat.usage.gets,
-        cost: amount(seat.bill.total()),
-        fees: seat
-            .bill
-            .fees
-            .iter()
-            .map(|(fee, money)| FeeSheet {
-                fee: fee.word(),
-                amount: amount(*money),
-            })
-            .collect(),
-    }
-}
-
-/// The ways that people take without a planner.
-fn compared(planner: &Planner<'_>, best: &Choice) -> Vec<Compared> {
-    let n = best.services.len();
-    let storage = planner.cheapest_storage(best.k, best.m).map(|choice| Compared {
-        what: format!("the {n} services with the cheapest storage, as {}+{}", best.k, best.m),
-        cost: amount(choice.cost),
-    });
-    let one = planner.one_copy(ONE_COPY).map(|choice| Compared {
-        what: format!("one copy at {ONE_COPY}, which survives nobody"),
-        cost: amount(choice.cost),
-    });
-    storage.into_iter().chain(one).collect()
 }
 
 fn assumes(wishes: &Wishes) -> Vec<String> {
@@ -339,6 +372,7 @@ fn show(
         left("SURVIVES").spare(3),
         right("UNREADABLE A YEAR"),
         right("LOST A YEAR"),
+        right("READ P99").spare(2),
         left("WHY").spare(1),
     ];
     let reasons = reasons(choices);
@@ -356,6 +390,9 @@ fn show(
             format!("any {}", choice.m),
             minutes(choice.unreadable),
             told(choice.lost),
+            choice
+                .reads
+                .map_or_else(|| "-".to_owned(), |reads| format!("{:.0} ms", reads.p99)),
             reasons.get(&at).copied().unwrap_or(beaten).to_owned(),
         ]
     };
@@ -386,10 +423,19 @@ fn show(
 }
 
 /// The lines of a configuration that make the policy.
-fn write_policy(name: &str, planner: &Planner<'_>, choice: &Choice, context: &Context) -> Result<(), Failure> {
+fn write_policy(
+    name: &str,
+    planner: &Planner<'_>,
+    choice: &Choice,
+    configured: bool,
+    context: &Context,
+) -> Result<(), Failure> {
     let out = &context.out;
-    out.answer("providers:")?;
-    for at in &choice.services {
+    if !configured {
+        out.answer("providers:")?;
+    }
+    // Those of a run on real providers are in the configuration already.
+    for at in choice.services.iter().filter(|_| !configured) {
         let tariff = planner.services[*at];
         out.answer(&format!("  {}:", tariff.id))?;
         out.answer(&format!("    scheme: {}", tariff.scheme))?;
@@ -435,4 +481,29 @@ pub(crate) fn minutes_a_year(text: &str) -> Result<f64, String> {
     } else {
         Err("0 to 525960 minutes are in a year".to_owned())
     }
+}
+
+/// Bytes a second as they are typed, such as `20MiB/s`.
+pub(crate) fn byte_rate(text: &str) -> Result<f64, String> {
+    let rate: ByteRate = text
+        .parse()
+        .map_err(|error: crate::cloud_set::quantity::QuantityError| error.to_string())?;
+    #[expect(clippy::cast_precision_loss, reason = "rates are far below 2^53")]
+    let bytes = rate.bytes_per_second() as f64;
+    if bytes > 0.0 {
+        Ok(bytes)
+    } else {
+        Err("more than nothing a second is needed".to_owned())
+    }
+}
+
+/// A time of reads as it is typed, in seconds.
+pub(crate) fn read_time(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let seconds = match text.strip_suffix("ms") {
+        Some(ms) => number(ms).map(|ms| ms / 1000.0),
+        None => text.strip_suffix('s').and_then(number),
+    };
+    let seconds = seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+    seconds.ok_or_else(|| "a time such as 500ms or 2s is needed".to_owned())
 }
