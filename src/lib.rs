@@ -22,6 +22,8 @@ pub mod placement;
 
 pub mod clock;
 pub mod entropy;
+#[doc(hidden)]
+pub mod plant;
 pub mod provider;
 pub mod catalog;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use raic::care::debt::pay;
 use raic::catalog::record::FragmentState;
+use raic::cloud_set::domain::DomainKind;
 use raic::cloud_set::policy::{Policy, Prefer};
 use raic::cloud_set::price::PriceList;
 use raic::provider::fault::{Fault, Rule};
@@ -197,4 +198,29 @@ async fn seats_that_stand_still_keep_a_put_waiting_for_one_hedge_and_no_longer()
         assert_eq!(get(&store, &format!("a{round}")).await.unwrap(), ramp(900));
     }
     assert_eq!(set.catalog.check().await.unwrap(), [""; 0]);
+}
+
+/// A spare took over a seat though another fragment lay with its operator already. Found by the simulation, seed 6.
+#[tokio::test]
+async fn regression_a_spare_takes_no_seat_beside_a_fragment_of_its_operator() {
+    for at in 0..8 {
+        let mut set = Set::new(8, 35);
+        set.operators = vec!["one", "one", "c", "d", "e", "f", "g", "h"];
+        set.faults[at].add(Rule::always(Fault::Fail(Class::Full)).on(Operation::Put));
+        let policy = Policy {
+            spread: [(DomainKind::Operator, 1)].into(),
+            ..policy(4, 2)
+        };
+        let store = set.open().await;
+        put(&store, "a", &policy, &ramp(40_000)).await.unwrap();
+        let clouds = store.clouds();
+        for piece in store.catalog().extents("a").await.unwrap() {
+            let sound = piece.fragments.iter().filter(|f| f.state == FragmentState::Sound);
+            let names = sound
+                .filter_map(|f| clouds.holder(f))
+                .map(|cloud| cloud.member.name.as_str());
+            let both = names.filter(|name| ["p0", "p1"].contains(name)).count();
+            assert!(both <= 1, "p{at} fails: {both} fragments lie with one operator");
+        }
+    }
 }

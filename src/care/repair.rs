@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 
 use super::outlay::Outlay;
-use crate::catalog::record::{Fragment, FragmentState, Health, Member, MemberState, Piece};
+use crate::catalog::record::{Fragment, FragmentState, Health, Member, MemberState, Piece, Version};
 use crate::cloud_set::policy::Prefer;
 use crate::fragment::id::Kind;
 use crate::provider::ProviderError;
@@ -131,6 +131,15 @@ pub async fn check(
 ) -> Result<Report, StoreError> {
     name::check(object)?;
     store.head(object).await?;
+    check_extents(store, object, deep, progress).await
+}
+
+async fn check_extents(
+    store: &Arc<Store>,
+    object: &str,
+    deep: bool,
+    progress: &Arc<dyn Progress>,
+) -> Result<Report, StoreError> {
     let mut extents = Vec::new();
     for piece in store.catalog().extents(object).await? {
         extents.push(check_extent(store, object, piece, deep, progress).await?);
@@ -230,6 +239,27 @@ pub async fn mend(
         Look::Bytes => check(store, object, true, progress).await?,
     };
     let policy = store.head(object).await?.policy;
+    rebuild_missing(store, &policy, before, progress).await
+}
+
+/// The same for whatever an object's head holds, and be it a removal.
+pub(super) async fn repair_head(
+    store: &Arc<Store>,
+    head: &Version,
+    progress: &Arc<dyn Progress>,
+) -> Result<Repaired, StoreError> {
+    store.begin_writing().await?;
+    let before = check_extents(store, &head.name, true, progress).await?;
+    rebuild_missing(store, &head.policy, before, progress).await
+}
+
+async fn rebuild_missing(
+    store: &Arc<Store>,
+    policy: &str,
+    before: Report,
+    progress: &Arc<dyn Progress>,
+) -> Result<Repaired, StoreError> {
+    let object = before.name.clone();
     let mut repaired = Repaired {
         rebuilt: Vec::new(),
         unplaced: Vec::new(),
@@ -245,7 +275,7 @@ pub async fn mend(
         if checked.sound() < checked.piece.extent.shape.k && checked.piece.extent.kind != Kind::Tombstone {
             repaired.hopeless.push(ordinal);
         }
-        let source = Source::new(object, &policy, ordinal, checked.piece.clone());
+        let source = Source::new(&object, policy, ordinal, checked.piece.clone());
         match store.rebuild(&source, &missing, progress).await {
             Ok(rebuilt) => {
                 repaired.hopeless.retain(|hopeless| *hopeless != ordinal);

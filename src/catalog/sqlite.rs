@@ -42,6 +42,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
+use rusqlite::backup::Backup;
 
 pub use worker::Tally;
 
@@ -136,6 +137,17 @@ impl SqliteCatalog {
             counters,
             engine: Engine::Inline(Mutex::new(pen)),
         }
+    }
+
+    /// A catalog in memory, without a thread, that holds what this one holds now.
+    pub async fn copy(&self) -> Result<SqliteCatalog, CatalogError> {
+        let set = self.set;
+        let copy = self.read(move |conn| {
+            let mut copy = open::in_memory(set)?;
+            Backup::new(conn, &mut copy)?.step(-1)?;
+            Ok(copy)
+        });
+        Ok(SqliteCatalog::around(copy.await?, IN_MEMORY, set))
     }
 
     /// How many verbs were written since the opening, in how many commits.

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
+use futures::TryStreamExt;
 use futures::future::join_all;
 
 use super::Store;
 use super::clouds::{Cloud, Clouds, Configured, Identity, identify};
 use super::error::StoreError;
-use crate::catalog::record::{Member, MemberState};
+use crate::catalog::record::{Fragment, FragmentState, Member, MemberState};
 use crate::entropy::random;
 use crate::fragment::id::ProviderId;
 use crate::fragment::identity;
-use crate::provider::ProviderError;
+use crate::fragment::key::IDENTITY_PREFIX;
+use crate::provider::{Class, ProviderError};
+
+/// Extents that are looked up at once, to find one that a member confirmed.
+const EXTENTS_AT_ONCE: usize = 64;
 
 /// What became of the providers that were not members, or not as configured.
 #[derive(Debug, Default)]
@@ -126,9 +131,73 @@ impl Store {
         Ok(())
     }
 
-    /// Leaves the membership on every member, for a rebuild to find. Best effort: the catalog has it too.
+    /// Makes sure that a member holds this set's data as itself. One without an identity blob that never confirmed a fragment was cut off
+    /// before it was signed in, and is now.
+    pub(super) async fn prove_or_sign_in(&self, cloud: &Cloud) -> Result<(), ProviderError> {
+        let Err(error) = cloud.prove(&self.keys).await else {
+            return Ok(());
+        };
+        let Some(provider) = cloud.way().filter(|_| error.class == Class::Config) else {
+            return Err(error);
+        };
+        let absent = identify(&self.keys, provider.as_ref()).await? == Identity::Absent;
+        if !absent || self.has_confirmed(cloud.member.id).await.unwrap_or(true) {
+            return Err(error);
+        }
+        let blob = identity::encode_identity(&self.keys, cloud.member.id);
+        provider.put(identity::IDENTITY_KEY, blob.into()).await?;
+        cloud.proven();
+        Ok(())
+    }
+
+    /// True if this member ever said that it holds a fragment that a version holds.
+    async fn has_confirmed(&self, id: ProviderId) -> Result<bool, StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.catalog.extents_on(id, after, EXTENTS_AT_ONCE).await?;
+            let Some(last) = page.last() else { return Ok(false) };
+            after = Some(*last);
+            for extent in page {
+                let fragments = self.catalog.extent(extent).await?.map(|(_, fragments)| fragments);
+                let confirmed =
+                    |f: &Fragment| f.provider == id && matches!(f.state, FragmentState::Sound | FragmentState::Damaged);
+                if fragments.iter().flatten().any(confirmed) {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// Makes sure that a member keeps the membership as it is now: without it nothing can be rebuilt.
+    pub(super) async fn leave_membership(&self, cloud: &Cloud) -> Result<(), ProviderError> {
+        let provider = cloud.way().ok_or_else(|| cloud.out_of_reach())?;
+        let version = self.clouds().version();
+        let mut listing = provider.list(IDENTITY_PREFIX);
+        while let Some(listed) = listing.try_next().await? {
+            if identity::parse_membership_key(&listed.key).is_some_and(|(found, _)| found == version) {
+                return Ok(());
+            }
+        }
+        let (key, blob) = self.membership_blob(&self.clouds(), cloud);
+        provider.put(&key, blob.into()).await.map(drop)
+    }
+
+    /// Leaves the membership on every member, for a rebuild to find. Best effort: the next claim of an epoch sees to the rest.
     pub(crate) async fn publish(&self) {
         let clouds = self.clouds();
+        join_all(clouds.present().map(|cloud| {
+            let (key, blob) = self.membership_blob(&clouds, cloud);
+            async move {
+                if let Some(provider) = cloud.way() {
+                    drop(provider.put(&key, blob.into()).await);
+                }
+            }
+        }))
+        .await;
+    }
+
+    /// The membership as this member keeps it, and its key there.
+    fn membership_blob(&self, clouds: &Clouds, cloud: &Cloud) -> (String, Vec<u8>) {
         let members = clouds.all().map(|cloud| {
             let Member {
                 id,
@@ -150,17 +219,9 @@ impl Store {
             members: members.collect(),
             keyring: Vec::new(),
         };
-        join_all(clouds.present().map(|cloud| {
-            let (salt, copy) = (random(self.entropy.as_ref()), self.entropy.number());
-            let blob = identity::encode_membership(&self.keys, cloud.member.id, &membership, &salt);
-            let key = identity::membership_key(membership.version, copy);
-            async move {
-                if let Some(provider) = cloud.way() {
-                    drop(provider.put(&key, blob.into()).await);
-                }
-            }
-        }))
-        .await;
+        let (salt, copy) = (random(self.entropy.as_ref()), self.entropy.number());
+        let blob = identity::encode_membership(&self.keys, cloud.member.id, &membership, &salt);
+        (identity::membership_key(membership.version, copy), blob)
     }
 
     /// Changes what a present member may be used for, for this process and all later ones.

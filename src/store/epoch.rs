@@ -3,7 +3,7 @@
 //! ```text
 //! catalog: epoch e+1 is mine (durable)
 //!    └─▶ each member: list the epoch records ─▶ none that the catalog doesn't know? ─▶ write mine
-//!            └─▶ more than half of the members did both: the claim is durable, the first root may leave
+//!            └─▶ more than half of the members did both, and keep the membership: the claim is durable, the first root may leave
 //! ```
 //!
 //! Two majorities meet, so a process that runs on an old catalog, or beside another machine, sees a record that it doesn't know and stops
@@ -201,7 +201,7 @@ impl Store {
         mine: Generation,
         known: &Known,
     ) -> Result<Vec<(Arc<Cloud>, String)>, ClaimError> {
-        let result = cloud.prove(&self.keys).await;
+        let result = self.prove_or_sign_in(cloud).await;
         cloud.note(&result);
         result?;
         let provider = cloud.way().ok_or_else(|| cloud.out_of_reach())?;
@@ -209,6 +209,7 @@ impl Store {
         if let Some(strange) = found.iter().find(|record| !known.has(record.generation)) {
             return Err(ClaimError::Stale(stale(known, strange.generation, cloud)));
         }
+        self.leave_membership(cloud).await?;
         let extent = self.epoch_extent(mine);
         let copies = [self.entropy.number()];
         let layout = Layout {

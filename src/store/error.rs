@@ -222,6 +222,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The same failure of a put, where nobody knows whether it counts all the same.
+    pub(super) fn of_unknown_outcome(self, name: &str, n: u16) -> StoreError {
+        let (confirmed, causes) = match self {
+            StoreError::NotStored { confirmed, causes, .. } => (confirmed, causes),
+            _ => (n, Vec::new()),
+        };
+        StoreError::OutcomeUnknown {
+            name: name.to_owned(),
+            confirmed,
+            n,
+            causes,
+        }
+    }
+
     /// What the caller can do about it.
     #[must_use]
     pub fn kind(&self) -> Kind {

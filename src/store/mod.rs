@@ -23,6 +23,7 @@ pub mod freight;
 pub mod gather;
 pub mod hedge;
 pub mod inflow;
+pub mod labour;
 pub mod late;
 pub mod manifest;
 pub mod modify;
@@ -54,6 +55,7 @@ use crate::cloud_set::price::PriceList;
 use crate::codec::{Code, CodeError};
 use crate::entropy::Entropy;
 use crate::fragment::secret::Keys;
+use crate::plant::{Bug, planted};
 use crate::provider::health::Watched;
 use clouds::{Clouds, Configured};
 use epoch::Writer;
@@ -255,7 +257,7 @@ impl Store {
                 self.attach().await?;
                 let writer = self.writer().await?;
                 // An old catalog must not settle what the clouds have settled since: the claim would notice.
-                if !self.catalog.open_generations().await?.is_empty() {
+                if !self.catalog.open_generations().await?.is_empty() && !planted(Bug::SettleOnAnOldCatalog) {
                     writer.durable().await?;
                 }
                 self.settle().await
@@ -298,6 +300,9 @@ impl Store {
 
     /// When blobs that nothing holds any more may be deleted, nanoseconds since 1970.
     pub(crate) fn doom_at(&self) -> i64 {
+        if planted(Bug::DeleteWithoutGrace) {
+            return self.clock.now();
+        }
         let grace = i64::try_from(self.settings.grace.as_nanos()).unwrap_or(i64::MAX);
         self.clock.now().saturating_add(grace)
     }

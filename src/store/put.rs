@@ -4,13 +4,14 @@ use std::io::Read;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
 use super::Store;
 use super::clouds::Cloud;
 pub(crate) use super::complete::Complete;
 use super::draft::{Ahead, Draft, Layout};
 use super::error::StoreError;
+use super::labour::labour;
 use super::manifest::{Listed, manifest_payloads};
 use super::name;
 use super::send::{Progress, Rule, Sent, departing};
@@ -25,6 +26,7 @@ use crate::entropy::random;
 use crate::fragment::digest::of_extents;
 use crate::fragment::id::{ExtentId, Generation, Kind};
 use crate::fragment::owner::Owner;
+use crate::plant::{Bug, planted};
 use crate::provider::ProviderError;
 
 /// What to store, and how.
@@ -212,7 +214,7 @@ impl Writing {
     ) -> Result<(Draft, Ahead<R>, bool), StoreError> {
         let mut draft = Draft::new(&self.store.pool, layout, hint);
         let name = self.put.name.clone();
-        let reading = spawn_blocking(move || {
+        let reading = labour(move || {
             let ended = draft.fill(&mut source)? || source.ended()?;
             Ok((draft, source, ended))
         });
@@ -274,7 +276,7 @@ impl Writing {
         permit: OwnedSemaphorePermit,
     ) -> Result<Sent, StoreError> {
         let sent = self.ship(draft, owner, Kind::Part, permit).await?;
-        if sent.acknowledged {
+        if sent.acknowledged || planted(Bug::RootBeforeItsParts) {
             Ok(sent)
         } else {
             Err(self.not_stored(sent))
@@ -288,7 +290,10 @@ impl Writing {
         kind: Kind,
         permit: OwnedSemaphorePermit,
     ) -> Result<Sent, Failure> {
-        self.store.writer().await?.durable().await?;
+        let writer = self.store.writer().await?;
+        if !planted(Bug::RootBeforeTheEpoch) {
+            writer.durable().await?;
+        }
         let sent = self
             .ship(draft, owner, kind, permit)
             .await
@@ -323,9 +328,12 @@ impl Writing {
         noted?;
         let mut woven = woven.map_err(|error| self.miscoded(error))?;
         woven.fragments = lend(woven.fragments, permit);
-        let sent = store
-            .send(woven, seats, intent, &Rule::of(&self.put.policy), &self.progress)
-            .await;
+        let rule = if kind == Kind::Tombstone && planted(Bug::TombstoneAtOne) {
+            Rule::new(1, 1, std::collections::BTreeMap::new())
+        } else {
+            Rule::of(&self.put.policy)
+        };
+        let sent = store.send(woven, seats, intent, &rule, &self.progress).await;
         Ok(sent)
     }
 
@@ -345,7 +353,11 @@ impl Writing {
         let (policy, store) = (&self.put.policy, &self.store);
         let layout = draft.layout();
         Extent {
-            id: ExtentId(random(store.entropy.as_ref())),
+            id: if planted(Bug::ReuseBlobKey) {
+                ExtentId([kind as u8; 16])
+            } else {
+                ExtentId(random(store.entropy.as_ref()))
+            },
             group: store.keys.group(&self.put.name),
             generation: self.generation,
             kind,
@@ -436,6 +448,10 @@ impl Writing {
             doom_at: self.store.doom_at(),
             version: version.clone(),
         };
+        #[cfg(feature = "plant")]
+        if planted(Bug::DeleteBeforeCommit) {
+            self.store.delete_the_head(&self.put.name).await?;
+        }
         let overtaken = match self.store.catalog.commit(commit).await? {
             Committed::Now(_) => false,
             Committed::Overtaken(_) => true,
@@ -508,47 +524,28 @@ impl Writing {
     /// Ends a put that can't be committed: closes its generation, annuls its root if that left, and says what is so now.
     pub(crate) async fn give_up(&self, failure: Failure) -> StoreError {
         let Failure { error, root_left } = failure;
+        if planted(Bug::ReviveARefused) {
+            return error;
+        }
         let closed = self.store.catalog.close(self.generation, self.store.clock.now()).await;
         if let Err(catalog) = closed {
             return if root_left {
-                unknown(&self.put, error)
+                error.of_unknown_outcome(&self.put.name, self.put.policy.n())
             } else {
                 catalog.into()
             };
         }
         if root_left
+            && !planted(Bug::NoVoid)
             && !self
                 .store
                 .annul(self.generation, &self.put.name, &self.progress)
                 .await
                 .unwrap_or(false)
         {
-            return unknown(&self.put, error);
+            return error.of_unknown_outcome(&self.put.name, self.put.policy.n());
         }
         error
-    }
-}
-
-fn unknown(put: &Put, error: StoreError) -> StoreError {
-    match error {
-        StoreError::NotStored {
-            name,
-            confirmed,
-            n,
-            causes,
-            ..
-        } => StoreError::OutcomeUnknown {
-            name,
-            confirmed,
-            n,
-            causes,
-        },
-        _ => StoreError::OutcomeUnknown {
-            name: put.name.clone(),
-            confirmed: put.policy.n(),
-            n: put.policy.n(),
-            causes: Vec::new(),
-        },
     }
 }
 

@@ -27,6 +27,7 @@ use crate::fragment::owner::Owner;
 use crate::fragment::secret::Keys;
 use crate::fragment::tag::FrameKeys;
 use crate::placement::refill;
+use crate::plant::{Bug, planted};
 use crate::provider::ProviderError;
 
 /// What a rebuild did.
@@ -166,7 +167,11 @@ impl Store {
         let adopting = source.adopting.clone();
         let extent = source.piece.extent.clone();
         while let Some(cloud) = self.free_seat(source, missing, refused) {
-            let copy = self.entropy.number();
+            let old = source.piece.fragments.iter().find(|old| old.index == missing[0]);
+            let copy = match old {
+                Some(old) if planted(Bug::ReuseACopyNumber) => old.copy,
+                _ => self.entropy.number(),
+            };
             let fragment = Fragment {
                 extent: extent.id,
                 index: missing[0],
@@ -256,6 +261,7 @@ impl Store {
         let fragments = source.piece.fragments.iter();
         let held: Vec<ProviderId> = fragments
             .filter(|f| f.state != FragmentState::Missing && !missing.contains(&f.index))
+            .filter(|_| !planted(Bug::RepairIntoATakenDomain))
             .map(|f| f.provider)
             .collect();
         let none = BTreeMap::new();

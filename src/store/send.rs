@@ -24,6 +24,7 @@ use crate::fragment::header::Header;
 use crate::fragment::id::ExtentId;
 use crate::fragment::secret::Keys;
 use crate::placement::{acknowledged, choose};
+use crate::plant::{Bug, planted};
 use crate::provider::{Class, Operation, ProviderError, Stored};
 
 /// What was learnt by sending one extent.
@@ -129,7 +130,7 @@ impl Store {
     ) -> Sent {
         let Woven { extent, fragments } = woven;
         let copies = intent.fragments.iter().map(|fragment| fragment.copy).collect();
-        let mut flight = Flight::new(self, extent, fragments, seating, copies, progress);
+        let mut flight = Flight::new(self, extent, fragments, seating, copies, rule, progress);
         let mut scatter = Scatter::new(flight.seats.len());
         let mut deadline = Instant::now() + self.settings.patience;
         let mut hedge = Instant::now() + flight.lateness();
@@ -212,9 +213,10 @@ struct Flight<'a> {
     extent: Extent,
     bodies: Vec<Bytes>,
     seats: Vec<Arc<Cloud>>,
-    spares: std::vec::IntoIter<Arc<Cloud>>,
+    spares: Vec<Arc<Cloud>>,
     copies: Vec<u64>,
     replaced: Vec<usize>,
+    rule: &'a Rule,
     progress: &'a Arc<dyn Progress>,
     answers: FuturesUnordered<BoxFuture<'static, Answer>>,
     causes: Vec<ProviderError>,
@@ -227,6 +229,7 @@ impl<'a> Flight<'a> {
         bodies: Vec<Bytes>,
         seating: Seating,
         copies: Vec<u64>,
+        rule: &'a Rule,
         progress: &'a Arc<dyn Progress>,
     ) -> Flight<'a> {
         let mut flight = Flight {
@@ -234,7 +237,8 @@ impl<'a> Flight<'a> {
             extent,
             bodies,
             seats: seating.chosen,
-            spares: seating.spares.into_iter(),
+            spares: seating.spares,
+            rule,
             copies,
             replaced: Vec::new(),
             progress,
@@ -329,7 +333,9 @@ impl<'a> Flight<'a> {
 
     /// Hands the seat to the next spare: its row first, then its fragment.
     async fn replace(&mut self, seat: usize, intent: &Intent) -> bool {
-        let Some(spare) = self.spares.next() else { return false };
+        let Some(spare) = self.next_spare(seat) else {
+            return false;
+        };
         let copy = self.store.entropy.number();
         let intent = Intent {
             fragments: vec![Fragment {
@@ -359,6 +365,20 @@ impl<'a> Flight<'a> {
         self.replaced.push(seat);
         self.depart(seat);
         true
+    }
+
+    /// The first spare that may have this seat beside the holders of all others.
+    fn next_spare(&mut self, seat: usize) -> Option<Arc<Cloud>> {
+        let (seats, rule) = (&self.seats, self.rule);
+        let others = || seats.iter().enumerate().filter(|(at, _)| *at != seat);
+        let at = self.spares.iter().position(|spare| {
+            rule.spread.iter().all(|(kind, most)| {
+                let domain = spare.domains.get(*kind);
+                let beside = others().filter(|(_, cloud)| domain.is_some() && cloud.domains.get(*kind) == domain);
+                beside.count() < usize::from(*most)
+            })
+        })?;
+        Some(self.spares.remove(at))
     }
 
     /// The seat's fragment under another copy number.
@@ -391,6 +411,7 @@ impl<'a> Flight<'a> {
             provider: self.seats[index].member.id,
             state: match seat {
                 Seat::Confirmed => FragmentState::Sound,
+                _ if scatter.acknowledged() && planted(Bug::ForgetLateFailures) => FragmentState::Sound,
                 Seat::Failed => FragmentState::Missing,
                 Seat::Uncertain => FragmentState::Sent,
             },
@@ -428,7 +449,7 @@ impl Rule {
     pub fn of(policy: &Policy) -> Rule {
         Rule {
             k: policy.k,
-            quorum: policy.quorum,
+            quorum: policy.quorum - u16::from(planted(Bug::AcknowledgeBelowQuorum)),
             spread: policy.spread.clone(),
         }
     }
@@ -477,7 +498,7 @@ async fn deliver_quietly(cloud: &Cloud, keys: &Keys, key: &str, body: Bytes) -> 
         .ok_or_else(|| cloud.out_of_reach())?;
     cloud.prove(keys).await?;
     match provider.put(key, body).await? {
-        Stored { len: Some(other), .. } if other != len => Err(ProviderError {
+        Stored { len: Some(other), .. } if other != len && !planted(Bug::CountAShortWrite) => Err(ProviderError {
             provider: provider.name().to_owned(),
             operation: crate::provider::Operation::Put,
             key: key.to_owned(),

@@ -6,8 +6,8 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+use super::labour::labour;
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 /// The cores, as permits to work on one.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl Workers {
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let permit = self.0.clone().acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
-        let working = spawn_blocking(move || {
+        let working = labour(move || {
             let done = work();
             drop(permit);
             done

@@ -22,11 +22,12 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream;
 
-use super::repair::repair;
+use super::repair::repair_head;
 use crate::catalog::archive::Archive;
 use crate::catalog::record::{Found, Member, MemberState, Waiting};
 use crate::fragment::id::{Generation, Group, Kind};
 use crate::fragment::scan::Listing;
+use crate::plant::{Bug, planted};
 use crate::provider::ProviderError;
 use crate::store::Store;
 use crate::store::epoch::EPOCH_NAME;
@@ -212,7 +213,11 @@ fn standing(store: &Store, listings: &Listings) -> Standing {
         .iter()
         .filter(|c| c.member.state == MemberState::Active);
     Standing {
-        silent: small(present - listings.answered.len() + count(MemberState::Lost)),
+        silent: match () {
+            () if planted(Bug::TrustAList) => 0,
+            () if planted(Bug::LostSeatNotCounted) => small(present - listings.answered.len()),
+            () => small(present - listings.answered.len() + count(MemberState::Lost)),
+        },
         liars: store.settings().liars,
         lost: small(count(MemberState::Lost)),
         writable: small(writable.count()),
@@ -313,6 +318,9 @@ impl Search<'_> {
             let Some((root, listing)) = extents.iter().find(|(_, listing)| listing.kind.is_root()) else {
                 continue;
             };
+            if listing.kind == Kind::Tombstone && planted(Bug::NoTombstone) {
+                continue;
+            }
             let why = match judge(&evidence(listing, annulled), self.standing) {
                 Verdict::Refused => {
                     refused += 1;
@@ -380,15 +388,19 @@ async fn write_back(
     recovered: &mut Recovered,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), StoreError> {
+    if planted(Bug::NoWriteBack) {
+        return Ok(());
+    }
     for name in short {
         let Some(head) = store.catalog().head(&name).await? else {
             continue;
         };
-        if head.kind == Kind::Tombstone || standing.writable == 0 {
+        let passed_over = head.kind == Kind::Tombstone && planted(Bug::TombstoneWithoutWriteBack);
+        if passed_over || standing.writable == 0 {
             recovered.short.push(name);
             continue;
         }
-        match repair(store, &name, progress).await {
+        match repair_head(store, &head, progress).await {
             Ok(report) if report.unplaced.is_empty() => recovered.written_back.push(name),
             Ok(_) | Err(StoreError::NoMajority { .. } | StoreError::Unreachable { .. } | StoreError::Lost { .. }) => {
                 recovered.short.push(name);

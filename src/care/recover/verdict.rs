@@ -12,6 +12,8 @@
 //! else                                       ──▶ Waits
 //! ```
 
+use crate::plant::{Bug, planted};
+
 /// What is known of a version's root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
@@ -60,7 +62,14 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(root: &Evidence, set: Standing) -> Verdict {
     let hidden = set.silent.min(root.n - root.listed);
-    if root.annulled || root.listed + hidden + set.liars < root.quorum {
+    if root.full >= root.k && planted(Bug::AdoptAnyReadable) {
+        return Verdict::Counts { write_back: false };
+    }
+    let annulled = root.annulled && !planted(Bug::ResurrectByRecover);
+    if annulled || root.listed + hidden + set.liars < root.quorum {
+        return Verdict::Refused;
+    }
+    if root.full < root.k && planted(Bug::NeverWait) {
         return Verdict::Refused;
     }
     if root.full < root.k {
