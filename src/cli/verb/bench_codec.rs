@@ -211,7 +211,8 @@ fn shared<'a>(shards: &'a [&mut [u8]]) -> Vec<&'a [u8]> {
 /// Calls `work` for a slice, and keeps in `best` what a call took, if it is less.
 fn shorten(best: &mut Duration, mut work: impl FnMut()) {
     let (begun, mut calls) = (Instant::now(), 0);
-    while begun.elapsed() < SLICE {
+    // Once at least: a busy machine may take away the core for longer than a slice before the first call.
+    while calls == 0 || begun.elapsed() < SLICE {
         // The clock is asked once in four, so that it doesn't count in calls that take as little as itself.
         for _ in 0..4 {
             work();
