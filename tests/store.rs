@@ -2,7 +2,10 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use raic::store::error::StoreError;
+use raic::store::send::Silent;
 use support::{Set, get, policy, put, ramp, range};
 
 #[tokio::test]
@@ -176,4 +179,60 @@ async fn what_providers_keep_does_not_count_against_the_budget_of_memory() {
     let data = ramp(400_000);
     put(&store, "a", &policy(4, 2), &data).await.unwrap();
     assert_eq!(get(&store, "a").await.unwrap(), data);
+}
+
+/// What a provider's blobs come to that a quota is kept for.
+fn held(set: &Set, at: usize) -> usize {
+    set.fragments()[at].values().map(bytes::Bytes::len).sum()
+}
+
+#[tokio::test]
+async fn no_provider_is_given_more_than_its_quota_while_others_have_room() {
+    let mut set = Set::new(8, 50);
+    set.settings.quotas = [("p2".to_owned(), 9_000), ("p5".to_owned(), 0)].into();
+    let store = set.open().await;
+    let epoch = held(&set, 5);
+    for round in 0..30 {
+        let stored = put(&store, &format!("{round}"), &policy(4, 2), &ramp(3_000))
+            .await
+            .unwrap();
+        assert_eq!((stored.confirmed, stored.n), (6, 6), "spares stand in");
+    }
+    let small = 3 * 400;
+    assert!(
+        (9_000 - small..9_000 + small).contains(&held(&set, 2)),
+        "{}",
+        held(&set, 2)
+    );
+    assert!(held(&set, 5) <= epoch + small, "{}", held(&set, 5));
+    // A later process counts what is there.
+    let store = set.open().await;
+    put(&store, "later", &policy(4, 2), &ramp(3_000)).await.unwrap();
+    assert!(held(&set, 2) < 9_000 + small);
+}
+
+#[tokio::test]
+async fn on_a_set_whose_quotas_are_used_up_nothing_is_stored_and_removals_make_room() {
+    let mut set = Set::new(6, 51);
+    let store = set.open().await;
+    put(&store, "a", &policy(4, 2), &ramp(3_000)).await.unwrap();
+    let one = set.fragments()[0].values().map(bytes::Bytes::len).max().unwrap();
+    let quota = |at: usize| (format!("p{at}"), (held(&set, at) + one - 1) as u64);
+    set.settings.quotas = (0..6).map(quota).collect();
+    let store = set.open().await;
+    let error = put(&store, "b", &policy(4, 2), &ramp(3_000)).await.unwrap_err();
+    let StoreError::NotStored { causes, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        causes.iter().all(|cause| cause.message.contains("quota of")),
+        "{causes:?}"
+    );
+    assert_eq!(get(&store, "a").await.unwrap(), ramp(3_000));
+    assert!(matches!(get(&store, "b").await, Err(StoreError::NotFound { .. })));
+    store.remove("a", &policy(4, 2), Arc::new(Silent)).await.unwrap();
+    set.clock.advance(7_200_000_000_000);
+    store.sweep(100).await.unwrap();
+    put(&store, "b", &policy(4, 2), &ramp(3_000)).await.unwrap();
+    assert_eq!(get(&store, "b").await.unwrap(), ramp(3_000));
 }

@@ -169,6 +169,12 @@ fn plan(
         Scope::Everything => is_draining(cloud),
     };
     candidates.retain(|candidate| !leaving(clouds.get(candidate.id)));
+    let extents = pieces.iter().map(|piece| &piece.extent);
+    let largest = extents.map(|extent| extent.shape.fragment_len(extent.header_len)).max();
+    for candidate in &mut candidates {
+        let has_room = |cloud: &Arc<Cloud>| cloud.has_room(largest.unwrap_or(0));
+        candidate.writable &= clouds.get(candidate.id).is_some_and(has_room);
+    }
     let mut steps = Vec::new();
     for (ordinal, piece) in pieces.into_iter().enumerate() {
         let source = Source::new(name, policy, ordinal, piece);

@@ -355,4 +355,6 @@ pub struct Usage {
     pub bytes: u64,
     /// Fragments there that wait for deletion.
     pub doomed: u64,
+    /// Their bytes.
+    pub doomed_bytes: u64,
 }

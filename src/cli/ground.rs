@@ -111,6 +111,7 @@ impl Session {
         let policies = config.set.policies.values().cloned().collect();
         let settings = Settings {
             read_prices: read_prices(&config, context)?,
+            quotas: quotas(&config),
             ..purpose.settings()
         };
         let store = store(keys, catalog.clone(), providers, policies, settings).await?;
@@ -313,6 +314,12 @@ fn read_prices(config: &Config, context: &Context) -> Result<BTreeMap<String, Pr
     let (book, _) = super::verb::prices::open(context, None)?;
     let list = |profile: &Profile| (profile.name.clone(), book.list(profile.cost.as_ref()).0);
     Ok(costs().map(list).collect())
+}
+
+/// The quotas that the configuration sets, in bytes.
+fn quotas(config: &Config) -> BTreeMap<String, u64> {
+    let quota = |profile: &Profile| Some((profile.name.clone(), profile.quota?.bytes()));
+    config.set.providers.iter().filter_map(quota).collect()
 }
 
 /// A provider of the configuration with the way to it.

@@ -37,7 +37,7 @@ impl Store {
         self.writer().await?.durable().await?;
         let policy = void_policy(&owed.policy, &root);
         let extent = self.void_extent(&root);
-        let seats = self.seats(&policy, extent.id)?;
+        let seats = self.seats(&policy, extent.id, 0)?;
         let copies: Vec<u64> = seats.chosen.iter().map(|_| self.entropy.number()).collect();
         let intent = Intent {
             name: owed.name,

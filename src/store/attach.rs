@@ -241,7 +241,7 @@ impl Store {
 
     /// Takes a new membership into use in this process.
     pub(crate) fn renew(&self, version: u64, members: Vec<Member>) {
-        let clouds = Clouds::new(version, members, &self.configured, &self.watched);
+        let clouds = Clouds::new(version, members, &self.configured, &self.watched, &self.rooms);
         *self.clouds.write().unwrap_or_else(std::sync::PoisonError::into_inner) = clouds;
     }
 }

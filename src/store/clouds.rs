@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::error::StoreError;
+use super::room::{Room, keeps_quota};
 use crate::catalog::record::{Fragment, Member, MemberState};
 use crate::cloud_set::domain::Domains;
-use crate::fragment::id::{ProviderId, SetId};
+use crate::fragment::id::{Kind, ProviderId, SetId};
 use crate::fragment::identity;
 use crate::fragment::secret::Keys;
 use crate::placement::Candidate;
@@ -44,6 +45,8 @@ pub struct Cloud {
     pub provider: Option<Arc<dyn Provider>>,
     /// How it is doing, if the configuration names it.
     pub health: Option<Arc<Watched>>,
+    /// What it may hold, if it has a quota.
+    room: Option<Arc<Room>>,
     ours: OnceCell<()>,
     /// Calls that failed since the last that didn't.
     failures: AtomicU32,
@@ -88,11 +91,17 @@ fn damaged(provider: &dyn Provider, message: &str) -> ProviderError {
 }
 
 impl Cloud {
-    fn new(member: Member, configured: Option<&Configured>, health: Option<Arc<Watched>>) -> Cloud {
+    fn new(
+        member: Member,
+        configured: Option<&Configured>,
+        health: Option<Arc<Watched>>,
+        room: Option<Arc<Room>>,
+    ) -> Cloud {
         Cloud {
             domains: configured.map(|c| c.domains.clone()).unwrap_or_default(),
             provider: configured.map(|c| c.provider.clone()),
             health: health.filter(|_| configured.is_some()),
+            room: room.filter(|_| configured.is_some()),
             member,
             ours: OnceCell::new(),
             failures: AtomicU32::new(0),
@@ -154,6 +163,41 @@ impl Cloud {
         self.health.as_ref().is_none_or(|health| health.allow(Operation::Put))
     }
 
+    /// False if a fragment of so many bytes would pass its quota.
+    #[must_use]
+    pub fn has_room(&self, len: u64) -> bool {
+        self.room.as_ref().is_none_or(|room| room.fits(len))
+    }
+
+    pub(super) fn room(&self) -> Option<&Arc<Room>> {
+        self.room.as_ref()
+    }
+
+    /// Counts what is about to be sent; a fragment that keeps the quota is refused where it would pass it.
+    pub(super) fn take_room(&self, kind: Kind, len: u64) -> Result<(), ProviderError> {
+        let Some(room) = &self.room else { return Ok(()) };
+        if !keeps_quota(kind) {
+            room.exceed(len);
+        } else if !room.take(len) {
+            return Err(ProviderError {
+                provider: self.member.name.clone(),
+                operation: Operation::Put,
+                key: String::new(),
+                class: Class::Full,
+                attempts: 0,
+                message: format!("its quota of {} bytes is used up", room.quota()),
+            });
+        }
+        Ok(())
+    }
+
+    /// What was deleted, or didn't arrive, no longer counts.
+    pub(super) fn give_room(&self, len: u64) {
+        if let Some(room) = &self.room {
+            room.give(len);
+        }
+    }
+
     /// It left a call unanswered for longer than anybody wanted to wait.
     pub fn note_late(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
@@ -202,17 +246,19 @@ pub struct Clouds {
 impl Clouds {
     /// Joins the members of the catalog with the providers of the configuration, by name.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         version: u64,
         members: Vec<Member>,
         configured: &[Configured],
         watched: &BTreeMap<String, Arc<Watched>>,
+        rooms: &BTreeMap<String, Arc<Room>>,
     ) -> Clouds {
         let join = |member: Member| {
             let retired = matches!(member.state, MemberState::Lost | MemberState::Removed);
             let behind = configured.iter().find(|c| c.name == member.name && !retired);
             let health = watched.get(&member.name).cloned();
-            (member.id, Arc::new(Cloud::new(member, behind, health)))
+            let room = rooms.get(&member.name).cloned();
+            (member.id, Arc::new(Cloud::new(member, behind, health, room)))
         };
         Clouds {
             version,

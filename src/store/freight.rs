@@ -141,7 +141,7 @@ impl Freight {
         let extent = writing.extent(&draft, self.kind);
         let seating = Seating {
             spares: Vec::new(),
-            ..writing.store.seats(&writing.put.policy, extent.id)?
+            ..writing.store.seats(&writing.put.policy, extent.id, 0)?
         };
         let copies: Vec<u64> = seating.chosen.iter().map(|_| writing.store.entropy.number()).collect();
         let intent = Intent {

@@ -33,6 +33,7 @@ pub mod read;
 pub mod rebuild;
 pub mod relocate;
 pub mod remove;
+mod room;
 pub mod scatter;
 pub mod send;
 pub mod settle;
@@ -62,6 +63,7 @@ use epoch::Writer;
 pub use error::StoreError;
 use hedge::Budget;
 use late::Behind;
+use room::{Room, rooms};
 use settle::Settled;
 use slab::Pool;
 use work::Workers;
@@ -93,6 +95,8 @@ pub struct Settings {
     pub liars: u16,
     /// What reading costs at a provider, by its name; what isn't there is not known.
     pub read_prices: BTreeMap<String, PriceList>,
+    /// Bytes that a provider may hold, by name. What has none is bounded by its own refusals.
+    pub quotas: BTreeMap<String, u64>,
 }
 
 impl Default for Settings {
@@ -105,6 +109,7 @@ impl Default for Settings {
             memory: 160 << 20,
             liars: 1,
             read_prices: BTreeMap::new(),
+            quotas: BTreeMap::new(),
         }
     }
 }
@@ -136,6 +141,8 @@ pub struct Store {
     configured: Vec<Configured>,
     /// Those providers by name, as they are watched.
     watched: BTreeMap<String, Arc<Watched>>,
+    /// Those that have a quota.
+    rooms: BTreeMap<String, Arc<Room>>,
     hedges: Budget,
     policies: Vec<Policy>,
     clouds: std::sync::RwLock<Clouds>,
@@ -170,7 +177,8 @@ impl Store {
         } = ground;
         let (version, members) = catalog.members().await?;
         let (providers, watched) = watch(providers, &clock);
-        let clouds = Clouds::new(version, members, &providers, &watched);
+        let rooms = rooms(&settings.quotas);
+        let clouds = Clouds::new(version, members, &providers, &watched, &rooms);
         let units = usize::try_from(settings.memory / MEMORY_UNIT).unwrap_or(usize::MAX);
         Ok(Arc::new(Store {
             memory: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
@@ -178,6 +186,7 @@ impl Store {
             clouds: std::sync::RwLock::new(clouds),
             configured: providers,
             watched,
+            rooms,
             hedges: Budget::default(),
             policies,
             pool: Pool::default(),
@@ -255,6 +264,7 @@ impl Store {
         self.begun
             .get_or_try_init(|| async {
                 self.attach().await?;
+                self.count_rooms().await?;
                 let writer = self.writer().await?;
                 // An old catalog must not settle what the clouds have settled since: the claim would notice.
                 if !self.catalog.open_generations().await?.is_empty() && !planted(Bug::SettleOnAnOldCatalog) {
@@ -263,6 +273,20 @@ impl Store {
                 self.settle().await
             })
             .await
+    }
+
+    /// What the providers with a quota hold by now.
+    async fn count_rooms(&self) -> Result<(), StoreError> {
+        if self.rooms.is_empty() {
+            return Ok(());
+        }
+        let clouds = self.clouds();
+        for usage in self.catalog.usage().await? {
+            if let Some(room) = clouds.get(usage.provider).and_then(|cloud| cloud.room()) {
+                room.count(usage.bytes + usage.doomed_bytes);
+            }
+        }
+        Ok(())
     }
 
     /// True once this process has claimed an epoch.

@@ -14,6 +14,7 @@ use super::error::StoreError;
 use super::labour::labour;
 use super::manifest::{Listed, manifest_payloads};
 use super::name;
+use super::room::room_for;
 use super::send::{Progress, Rule, Sent, departing};
 use super::slab::lend;
 use super::weave::{WeaveError, weave};
@@ -106,7 +107,7 @@ impl Store {
         name::check(&put.name)?;
         self.begin_writing().await?;
         self.check_condition(&put.name, put.condition).await?;
-        self.seats(&put.policy, ExtentId::default())?;
+        self.seats(&put.policy, ExtentId::default(), 0)?;
         let code = self.code(put.policy.k, put.policy.n()).expect("a checked policy");
         Ok(Writing {
             store: self.clone(),
@@ -317,7 +318,7 @@ impl Writing {
     ) -> Result<Sent, StoreError> {
         let store = &self.store;
         let extent = self.extent(&draft, kind);
-        let seats = store.seats(&self.put.policy, extent.id)?;
+        let seats = store.seats(&self.put.policy, extent.id, room_for(&extent))?;
         let copies: Vec<u64> = seats.chosen.iter().map(|_| store.entropy.number()).collect();
         let intent = self.intent(extent.clone(), &seats.chosen, &copies);
         let (keys, code, pool, numbers) = (store.keys.clone(), self.code.clone(), store.pool.clone(), copies);

@@ -14,6 +14,7 @@ use super::Store;
 use super::clouds::Cloud;
 use super::error::StoreError;
 use super::fetch::{Arrived, Notes, Source};
+use super::room::room_for;
 use super::send::{Progress, deliver};
 use super::slab::Pool;
 use super::weave::header;
@@ -189,7 +190,16 @@ impl Store {
                 what: error.to_string(),
             })?;
             let key = head.key(&self.keys);
-            match deliver(&cloud, &self.keys, &key, frames.with(&bytes), progress.as_ref()).await {
+            match deliver(
+                &cloud,
+                &self.keys,
+                extent.kind,
+                &key,
+                frames.with(&bytes),
+                progress.as_ref(),
+            )
+            .await
+            {
                 Ok(()) => {
                     let fragment = Fragment {
                         state: FragmentState::Sound,
@@ -253,10 +263,12 @@ impl Store {
         refused: &BTreeSet<ProviderId>,
     ) -> Vec<(u16, Arc<Cloud>)> {
         let (clouds, extent) = (self.clouds(), &source.piece.extent);
+        let len = room_for(extent);
         let policy = self.policy(&source.policy);
         let mut candidates = clouds.candidates(policy.and_then(|policy| policy.providers.as_deref()));
         for candidate in &mut candidates {
-            candidate.writable &= !refused.contains(&candidate.id);
+            let room = |cloud: &Arc<Cloud>| cloud.has_room(len);
+            candidate.writable &= !refused.contains(&candidate.id) && clouds.get(candidate.id).is_some_and(room);
         }
         let fragments = source.piece.fragments.iter();
         let held: Vec<ProviderId> = fragments

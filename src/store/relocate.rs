@@ -68,7 +68,7 @@ impl Store {
         body.extend_from_slice(&first);
         body.extend_from_slice(&bytes[first.len()..]);
         let key = head.key(&self.keys);
-        if let Err(error) = deliver(target, &self.keys, &key, body.into(), progress.as_ref()).await {
+        if let Err(error) = deliver(target, &self.keys, extent.kind, &key, body.into(), progress.as_ref()).await {
             return Ok(Moved::Untaken(error));
         }
         let moved = Fragment {

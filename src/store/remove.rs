@@ -26,7 +26,7 @@ impl Store {
             .filter(|version| version.kind != Kind::Tombstone);
         let head = head.ok_or_else(|| StoreError::NotFound { name: name.to_owned() })?;
         self.begin_writing().await?;
-        self.seats(policy, ExtentId::default())?;
+        self.seats(policy, ExtentId::default(), 0)?;
         let put = Put {
             name: name.to_owned(),
             policy: policy.clone(),

@@ -21,7 +21,7 @@ use crate::catalog::record::{Extent, Fragment, FragmentState, Intent, MemberStat
 use crate::cloud_set::domain::DomainKind;
 use crate::cloud_set::policy::Policy;
 use crate::fragment::header::Header;
-use crate::fragment::id::ExtentId;
+use crate::fragment::id::{ExtentId, Kind};
 use crate::fragment::secret::Keys;
 use crate::placement::{acknowledged, choose};
 use crate::plant::{Bug, planted};
@@ -96,12 +96,14 @@ pub fn blob_key(keys: &Keys, extent: &Extent, index: u16, copy: u64) -> String {
 }
 
 impl Store {
-    /// Seats for the n fragments of a new extent, by the policy's placement. Providers that are known to be down take none if others can.
-    pub(crate) fn seats(&self, policy: &Policy, extent: ExtentId) -> Result<Seating, StoreError> {
+    /// Seats for the n fragments of a new extent, of `len` bytes each, by the policy's placement. Providers that are known to be down, or whose
+    /// quota has no room, take none if others can.
+    pub(crate) fn seats(&self, policy: &Policy, extent: ExtentId, len: u64) -> Result<Seating, StoreError> {
         let clouds = self.clouds();
         let mut candidates = clouds.candidates(policy.providers.as_deref());
         for candidate in &mut candidates {
-            candidate.writable &= clouds.get(candidate.id).is_some_and(|cloud| cloud.takes_writes());
+            let takes = |cloud: &Arc<Cloud>| cloud.takes_writes() && cloud.has_room(len);
+            candidate.writable &= clouds.get(candidate.id).is_some_and(takes);
         }
         let seats =
             choose(extent, policy.n(), &policy.spread, &candidates).map_err(|source| StoreError::Placement {
@@ -257,8 +259,8 @@ impl<'a> Flight<'a> {
             self.store.keys.clone(),
             self.bodies[seat].clone(),
         );
-        let (progress, copy) = (self.progress.clone(), self.copies[seat]);
-        let call = tokio::spawn(async move { deliver(&cloud, &keys, &key, body, progress.as_ref()).await });
+        let (progress, copy, kind) = (self.progress.clone(), self.copies[seat], self.extent.kind);
+        let call = tokio::spawn(async move { deliver(&cloud, &keys, kind, &key, body, progress.as_ref()).await });
         self.answers.push(async move { (seat, copy, call.await) }.boxed());
     }
 
@@ -371,12 +373,14 @@ impl<'a> Flight<'a> {
     fn next_spare(&mut self, seat: usize) -> Option<Arc<Cloud>> {
         let (seats, rule) = (&self.seats, self.rule);
         let others = || seats.iter().enumerate().filter(|(at, _)| *at != seat);
+        let len = self.bodies[seat].len() as u64;
         let at = self.spares.iter().position(|spare| {
-            rule.spread.iter().all(|(kind, most)| {
-                let domain = spare.domains.get(*kind);
-                let beside = others().filter(|(_, cloud)| domain.is_some() && cloud.domains.get(*kind) == domain);
-                beside.count() < usize::from(*most)
-            })
+            spare.has_room(len)
+                && rule.spread.iter().all(|(kind, most)| {
+                    let domain = spare.domains.get(*kind);
+                    let beside = others().filter(|(_, cloud)| domain.is_some() && cloud.domains.get(*kind) == domain);
+                    beside.count() < usize::from(*most)
+                })
         })?;
         Some(self.spares.remove(at))
     }
@@ -478,16 +482,30 @@ impl Rule {
 pub(crate) async fn deliver(
     cloud: &Cloud,
     keys: &Keys,
+    kind: Kind,
     key: &str,
     body: Bytes,
     progress: &dyn Progress,
 ) -> Result<(), ProviderError> {
     let len = body.len() as u64;
     progress.begin(&cloud.member.name, len);
-    let result = deliver_quietly(cloud, keys, key, body).await;
-    cloud.note(&result);
+    let result = deliver_within_quota(cloud, keys, kind, key, body).await;
     progress.end(&cloud.member.name, len, result.as_ref().copied());
     result
+}
+
+async fn deliver_within_quota(
+    cloud: &Cloud,
+    keys: &Keys,
+    kind: Kind,
+    key: &str,
+    body: Bytes,
+) -> Result<(), ProviderError> {
+    let len = body.len() as u64;
+    cloud.take_room(kind, len)?;
+    let result = deliver_quietly(cloud, keys, key, body).await;
+    cloud.note(&result);
+    result.inspect_err(|_| cloud.give_room(len))
 }
 
 async fn deliver_quietly(cloud: &Cloud, keys: &Keys, key: &str, body: Bytes) -> Result<(), ProviderError> {
@@ -538,7 +556,7 @@ pub(super) fn event(
             },
         },
     };
-    let event = if error.attempts == 1 && surely_absent(error.class) {
+    let event = if error.attempts == 0 || error.attempts == 1 && surely_absent(error.class) {
         Event::Failed(seat)
     } else {
         Event::Unsure(seat)

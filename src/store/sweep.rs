@@ -82,6 +82,10 @@ impl Store {
         let key = blob_key(&self.keys, &doomed.extent, doomed.fragment.index, doomed.fragment.copy);
         let result = provider.delete(&key).await;
         cloud.note(&result);
+        if result.is_ok() {
+            let extent = &doomed.extent;
+            cloud.give_room(extent.shape.fragment_len(extent.header_len));
+        }
         result
     }
 }

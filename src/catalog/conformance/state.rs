@@ -551,13 +551,16 @@ impl State {
                 fragments: 0,
                 bytes: 0,
                 doomed: 0,
+                doomed_bytes: 0,
             });
+            let extent = &self.extents[&row.fragment.extent].extent;
+            let len = extent.shape.fragment_len(extent.header_len);
             if row.due.is_some() {
                 entry.doomed += 1;
+                entry.doomed_bytes += len;
             } else if self.is_held(row.fragment.extent) && row.fragment.state != FragmentState::Missing {
-                let extent = &self.extents[&row.fragment.extent].extent;
                 entry.fragments += 1;
-                entry.bytes += extent.shape.fragment_len(extent.header_len);
+                entry.bytes += len;
             }
         }
         usage.into_values().collect()

@@ -135,7 +135,8 @@ pub(super) fn usage(conn: &Connection) -> Done<Vec<Usage>> {
         "SELECT p.id, \
          coalesce(sum(f.due IS NULL AND e.refs > 0 AND f.state <> ?1), 0), \
          coalesce(sum(CASE WHEN f.due IS NULL AND e.refs > 0 AND f.state <> ?1 THEN e.fragment_len END), 0), \
-         coalesce(sum(f.due IS NOT NULL), 0) \
+         coalesce(sum(f.due IS NOT NULL), 0), \
+         coalesce(sum(CASE WHEN f.due IS NOT NULL THEN e.fragment_len END), 0) \
          FROM fragment f JOIN extent e ON e.no = f.extent JOIN provider p ON p.no = f.provider \
          GROUP BY f.provider ORDER BY p.id",
     )?;
@@ -147,6 +148,7 @@ pub(super) fn usage(conn: &Connection) -> Done<Vec<Usage>> {
             fragments: number(row, 1, "a count of fragments")?,
             bytes: number(row, 2, "a count of bytes")?,
             doomed: number(row, 3, "a count of fragments")?,
+            doomed_bytes: number(row, 4, "a count of bytes")?,
         });
     }
     Ok(found)

@@ -207,7 +207,10 @@ async fn quotas(session: &Session) -> Result<Vec<Finding>, Failure> {
             continue;
         };
         let id = clouds.named(&profile.name).map(|cloud| cloud.member.id);
-        let used = usage.iter().find(|it| Some(it.provider) == id).map_or(0, |it| it.bytes);
+        let used = usage
+            .iter()
+            .find(|it| Some(it.provider) == id)
+            .map_or(0, |it| it.bytes + it.doomed_bytes);
         let what = format!("{} of {} are used", size(used), size(quota));
         let remedy = "raise it, or add a provider and  raic rebalance";
         found.push(
