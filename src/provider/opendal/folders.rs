@@ -2,17 +2,19 @@
 //!
 //! On a disk, OpenDAL syncs the file before the rename, but neither the folder that gets the new name nor the folders made on
 //! the way: after a power cut an acknowledged blob could be nameless. So the folder is synced after each change, and the
-//! folders above it once, when this process first uses it.
+//! folders above it once, when this process first uses it. And as a write of OpenDAL's takes ten turns between threads, a
+//! blob gets onto a disk here, in one: staged, synced, renamed, its folder synced.
 //!
 //! On WebDAV a parent must exist before a write. Asking for it each time costs a request a level, and Apache answers 403 to
 //! one of two that make the same folder at once. So each is made once, by one call at a time.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use opendal::{ErrorKind, Operator};
 
 /// Folders that are remembered: RAIC's keys have 1,024 at two levels; what is forgotten is only made or synced once more.
@@ -98,6 +100,14 @@ impl Folders {
         }
     }
 
+    /// The disk, where there is one.
+    pub(super) fn disk(&self) -> Option<&Arc<Disk>> {
+        match self {
+            Folders::OnDisk(disk) => Some(disk),
+            Folders::Implied | Folders::Made { .. } => None,
+        }
+    }
+
     /// The folder of the whole provider is there; true where it can't be told.
     pub(super) fn has_root(&self) -> bool {
         match self {
@@ -107,7 +117,72 @@ impl Folders {
     }
 }
 
+/// What became of a blob that is under its name now.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// Bytes that the disk says it has.
+    pub(super) len: u64,
+    /// Whether its name outlasts a power cut.
+    pub(super) settled: io::Result<()>,
+}
+
 impl Disk {
+    /// Makes `body` the blob `key`, synced under `temporary` first. After an error it isn't, and nothing is left under `temporary`.
+    pub(super) async fn store(self: &Arc<Disk>, temporary: String, key: String, body: Bytes) -> io::Result<Named> {
+        let disk = Arc::clone(self);
+        let stored = tokio::task::spawn_blocking(move || {
+            let from = disk.root.join(&temporary);
+            let named = disk.stage(&from, &body).and_then(|len| {
+                disk.rename(&from, &key)?;
+                Ok(len)
+            });
+            if named.is_err() {
+                // It failed already; what can't be removed is swept when it is old.
+                drop(fs::remove_file(&from));
+            }
+            Ok(Named {
+                len: named?,
+                settled: disk.sync(folder(&key).unwrap_or_default()),
+            })
+        });
+        stored.await.map_err(io::Error::other)?
+    }
+
+    fn stage(&self, path: &Path, body: &[u8]) -> io::Result<u64> {
+        let open = || OpenOptions::new().write(true).create(true).truncate(true).open(path);
+        let mut file = self.with_folder(path, open)?;
+        file.write_all(body)?;
+        file.sync_all()?;
+        Ok(file.metadata()?.len())
+    }
+
+    fn rename(&self, from: &Path, key: &str) -> io::Result<()> {
+        let to = self.root.join(key);
+        self.with_folder(&to, || fs::rename(from, &to))
+    }
+
+    /// Does something in the folder of `path`; if that isn't there, makes it and does it again. The root is never made.
+    fn with_folder<T>(&self, path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut above: Vec<&Path> = path
+                    .ancestors()
+                    .skip(1)
+                    .take_while(|above| *above != self.root)
+                    .collect();
+                above.reverse();
+                for folder in above {
+                    match fs::create_dir(folder) {
+                        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                        _ => {}
+                    }
+                }
+                act()
+            }
+            done => done,
+        }
+    }
+
     /// Makes the entries of `folder` durable, and on first use its own entry and those of the folders above it.
     fn sync(&self, folder: &str) -> io::Result<()> {
         if !lock(&self.known).contains(folder) {

@@ -4,7 +4,8 @@
 //! What OpenDAL leaves open is settled here, because each point has bitten somebody:
 //!
 //! - one write call a blob, of bytes held in memory; where a service writes in place (fs, sftp, webdav) they go to `tmp/`
-//!   first and are renamed, so that no reader and no crash sees half a blob; `tmp/` is never listed
+//!   first and are renamed, so that no reader and no crash sees half a blob; `tmp/` is never listed; a disk is written without OpenDAL, in one turn on
+//!   one thread instead of ten
 //! - reads ask for exact ranges, and an answer of another length is [`Class::Corrupt`]
 //! - a missing blob is [`Class::Gone`] only if its bucket is there; else it is [`Class::Config`]
 //! - every call ends: connecting, silence and the whole of a call are bounded; no call is repeated here

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use opendal::Metadata;
+use opendal::{ErrorKind, Metadata};
 
 use super::remote::{Remote, TEMPORARY};
 use crate::provider::{Class, Operation, ProviderError, Stored};
@@ -73,9 +73,37 @@ impl Remote {
         Ok(Stored { len, etag })
     }
 
+    /// Straight to a disk.
+    async fn put_on_disk(&self, temporary: String, key: &str, body: Bytes) -> Result<Stored, ProviderError> {
+        let want = body.len() as u64;
+        let limit = self.write_limit(want);
+        let disk = self.folders.disk().expect("the caller has seen it");
+        let store = async {
+            let stored = disk.store(temporary, key.to_owned(), body).await;
+            stored.map_err(|error| {
+                let kind = match error.kind() {
+                    std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+                    _ => ErrorKind::Unexpected,
+                };
+                opendal::Error::new(kind, error.kind().to_string()).set_source(error)
+            })
+        };
+        let answer = self.step(Operation::Put, key, limit, store).await;
+        let (named, _) = answer.map_err(|error| self.missing(error))?;
+        self.must_be(key, named.len, want)?;
+        self.settled(Operation::Put, key, named.settled)?;
+        Ok(Stored {
+            len: Some(named.len),
+            etag: None,
+        })
+    }
+
     pub(super) async fn put_renamed(&self, stem: &str, key: &str, body: Bytes) -> Result<Stored, ProviderError> {
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         let temporary = format!("{TEMPORARY}{stem}-{number}");
+        if self.folders.disk().is_some() {
+            return self.put_on_disk(temporary, key, body).await;
+        }
         let done = self.put_through(&temporary, key, body).await;
         if done.is_err() {
             // It failed already; what is left in `tmp/` is never read, only paid for.
@@ -86,11 +114,8 @@ impl Remote {
 
     async fn put_through(&self, temporary: &str, key: &str, body: Bytes) -> Result<Stored, ProviderError> {
         let want = body.len() as u64;
-        let metadata = self.write(key, temporary, body).await?;
-        let len = match self.scheme.as_str() {
-            "fs" => metadata.content_length(),
-            _ => self.length(key, temporary).await?,
-        };
+        self.write(key, temporary, body).await?;
+        let len = self.length(key, temporary).await?;
         self.must_be(key, len, want)?;
         self.move_over(temporary, key).await?;
         Ok(Stored {
@@ -128,6 +153,10 @@ impl Remote {
 
     async fn settle(&self, operation: Operation, key: &str) -> Result<(), ProviderError> {
         let settled = self.folders.settle(key, operation == Operation::Delete).await;
+        self.settled(operation, key, settled)
+    }
+
+    fn settled(&self, operation: Operation, key: &str, settled: std::io::Result<()>) -> Result<(), ProviderError> {
         settled.map_err(|error| {
             // Not to be tried again: after a failed sync the next one may succeed over lost bytes.
             let message = format!("the folder could not be synced: {error}");
