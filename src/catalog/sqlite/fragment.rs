@@ -1,6 +1,6 @@
 //! Rows of fragments: found, read and checked, changed, doomed.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use crate::catalog::record::{Fragment, FragmentState};
 use crate::fragment::id::{ExtentId, ProviderId};
@@ -20,7 +20,6 @@ pub(super) const WIDTH: usize = 7;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FragmentRow {
     extent_no: i64,
-    provider_no: i64,
     pub(super) fragment: Fragment,
     /// When it may be deleted, if it is doomed.
     pub(super) due: Option<i64>,
@@ -31,7 +30,6 @@ impl FragmentRow {
     pub(super) fn read(row: &Row<'_>, at: usize, extent_no: i64, id: ExtentId) -> Done<FragmentRow> {
         let read = FragmentRow {
             extent_no,
-            provider_no: get(row, at + 2)?,
             fragment: Fragment {
                 extent: id,
                 index: number(row, at, "the index of a fragment")?,
@@ -136,23 +134,27 @@ pub(super) fn insert_due(conn: &Connection, extent: &ExtentRow, fragment: &Fragm
     }
     let row = FragmentRow {
         extent_no: extent.no,
-        provider_no: provider_no(conn, fragment.provider)?,
         fragment: Fragment {
             extent: extent.extent.id,
             ..*fragment
         },
         due,
     };
-    conn.prepare_cached("INSERT INTO fragment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-        .execute(params![
-            row.extent_no,
-            fragment.index,
-            column::copy(fragment.copy),
-            row.provider_no,
-            fragment.state as u8,
-            due,
-            row.sum()
-        ])?;
+    // The number of the provider in this file stands in for its id.
+    let sql = "INSERT INTO fragment SELECT ?1, ?2, ?3, no, ?5, ?6, ?7 FROM provider WHERE id = ?4";
+    let values = params![
+        row.extent_no,
+        fragment.index,
+        column::copy(fragment.copy),
+        fragment.provider.0,
+        fragment.state as u8,
+        due,
+        row.sum()
+    ];
+    if conn.prepare_cached(sql)?.execute(values)? == 0 {
+        number_provider(conn, fragment.provider)?;
+        conn.prepare_cached(sql)?.execute(values)?;
+    }
     Ok(())
 }
 
@@ -189,34 +191,31 @@ fn change(
     edit: impl Fn(&mut FragmentRow, FragmentState) -> bool,
 ) -> Done<bool> {
     let mut changed = false;
-    let mut extent: Option<ExtentRow> = None;
-    for fragment in fragments {
-        if extent.as_ref().is_none_or(|row| row.extent.id != fragment.extent) {
-            extent = super::extent::find(conn, fragment.extent)?;
-        }
-        let Some(row) = &extent else { continue };
-        if let Some(mut found) = find(conn, row, fragment)?
-            && edit(&mut found, fragment.state)
-        {
-            found.save(conn)?;
-            changed = true;
+    // Those of one extent stand together, and are read together.
+    for together in fragments.chunk_by(|one, next| one.extent == next.extent) {
+        let Some(extent) = super::extent::find(conn, together[0].extent)? else {
+            continue;
+        };
+        let mut known = all_of(conn, &extent)?;
+        for fragment in together {
+            let same =
+                |row: &&mut FragmentRow| (row.fragment.index, row.fragment.copy) == (fragment.index, fragment.copy);
+            if let Some(found) = known.iter_mut().find(same)
+                && edit(found, fragment.state)
+            {
+                found.save(conn)?;
+                changed = true;
+            }
         }
     }
     Ok(changed)
 }
 
-/// The number of a provider in this file, given when it is first seen.
-fn provider_no(conn: &Connection, id: ProviderId) -> Done<i64> {
-    let known = conn
-        .prepare_cached("SELECT no FROM provider WHERE id = ?1")?
-        .query_row(params![id.0], |row| row.get(0))
-        .optional()?;
-    if let Some(no) = known {
-        return Ok(no);
-    }
+/// Gives a provider its number in this file: it is seen for the first time.
+fn number_provider(conn: &Connection, id: ProviderId) -> Done<()> {
     conn.prepare_cached("INSERT INTO provider (id) VALUES (?1)")?
         .execute(params![id.0])?;
-    Ok(conn.last_insert_rowid())
+    Ok(())
 }
 
 fn select<'conn>(conn: &'conn Connection, rest: &str) -> Done<CachedStatement<'conn>> {
