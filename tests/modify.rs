@@ -34,7 +34,8 @@ async fn modify(
             .collect(),
         len,
     };
-    store.modify(change, Arc::new(Silent)).await
+    let modified = store.modify(change, Arc::new(Silent)).await;
+    modified.map(|(stored, _)| stored)
 }
 
 async fn extents(store: &Arc<Store>) -> BTreeSet<ExtentId> {
@@ -74,9 +75,11 @@ proptest! {
                     patches.insert(at, Bytes::from(bytes));
                 }
                 let change = Modify { name: "a".to_owned(), policy: policy(4, 2), base, patches, len };
-                store.modify(change, Arc::new(Silent)).await.unwrap();
+                let (_, made) = store.modify(change, Arc::new(Silent)).await.unwrap();
                 assert!(get(&store, "a").await.unwrap() == plain, "step {step}");
                 base = store.snapshot("a").await.unwrap();
+                let found = base.as_ref().unwrap();
+                assert_eq!((made.version(), made.pieces()), (found.version(), found.pieces()), "step {step}");
             }
             assert_eq!(store.catalog().check().await.unwrap(), [""; 0]);
         });

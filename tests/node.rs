@@ -52,6 +52,7 @@ on_every_backend![
     promises::leases_last_31_days_from_their_last_renewal,
     promises::shares_outlast_a_restart_and_uploads_do_not,
     promises::an_advisory_is_kept_once,
+    promises::a_share_that_is_called_damaged_is_read_mended_and_taken_off_the_list,
     promises::shares_go_with_their_leases_if_the_owner_wants_it,
     promises::a_read_only_node_takes_nothing_new,
     slots::a_slot_is_made_read_changed_and_removed,

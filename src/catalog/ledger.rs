@@ -74,6 +74,10 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// Keeps an advisory. The same share and reason once more changes its time only; beyond `most` the oldest go.
     fn advise(&self, advisory: Advisory, most: usize) -> Answer<'_, ()>;
 
+    /// What came of a share until second `at` has been looked into: its advisories go. The journal doesn't tell, so that they may be there
+    /// once more after a rebuild.
+    fn answered(&self, share: ShareKey, at: i64) -> Answer<'_, ()>;
+
     /// All advisories, oldest first.
     fn advisories(&self) -> Answer<'_, Vec<Advisory>>;
 }

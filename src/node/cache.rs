@@ -1,27 +1,30 @@
 //! Bytes of shares that were read lately or will be next.
 //!
 //! ```text
-//! object   |------ window 0: 4 MiB ------|------ window 1 ------|
-//!          |blk|blk|blk|                                            block: 256 KiB
+//! object   |------ window 0 ------|------ window 1 ------|-- 2 --|     window: an extent, or 4 MiB
+//!          |blk|blk|blk|                                  the tail    block: 256 KiB of a window
 //! ```
 //!
 //! Tahoe's clients read a share as many pieces, half of them 32 bytes in its tail. A read takes a block; one that follows on what is known takes a
-//! window, which is one request to each of k providers. Whoever wants what is on its way already waits for it.
+//! window, which is one request to each of k providers, and so does one in a short tail. Whoever wants what is on its way already waits for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::OnceCell;
 
 use super::provider::{Answer, Trouble, VersionId};
 
-/// Bytes of a window.
+/// Bytes of a window, where nothing else divides the object.
 const WINDOW: u64 = 4 << 20;
 
 /// Bytes of a block.
 const BLOCK: u64 = 256 << 10;
+
+/// Bytes that a cell takes besides those that it keeps.
+const OVERHEAD: u64 = 256;
 
 /// Whatever bytes can be fetched from.
 #[expect(clippy::len_without_is_empty, reason = "an empty one is read like any other")]
@@ -31,6 +34,12 @@ pub trait Origin: Send + Sync {
 
     /// Bytes of it.
     fn len(&self) -> u64;
+
+    /// The bytes around `at`, below the length, that cost hardly more than some of them.
+    fn window(&self, at: u64) -> Range<u64> {
+        let start = at / WINDOW * WINDOW;
+        start..self.len().min(start + WINDOW)
+    }
 
     /// Fetches a range.
     fn fetch(&self, range: Range<u64>) -> Answer<'_, Bytes>;
@@ -48,8 +57,53 @@ struct Cell {
 #[derive(Debug, Default)]
 struct Cells {
     by_key: HashMap<Key, Cell>,
+    /// The same by when they were last used, oldest first.
+    by_use: BTreeMap<u64, Key>,
     bytes: u64,
     clock: u64,
+}
+
+impl Cells {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// What is kept under a key, which is the newest now.
+    fn touch(&mut self, key: &Key) -> Option<Arc<OnceCell<Bytes>>> {
+        let now = self.tick();
+        let cell = self.by_key.get_mut(key)?;
+        self.by_use.remove(&std::mem::replace(&mut cell.used, now));
+        self.by_use.insert(now, *key);
+        Some(cell.bytes.clone())
+    }
+
+    /// Keeps another one; the oldest go until there is room.
+    fn add(&mut self, key: Key, bytes: Arc<OnceCell<Bytes>>, most: u64) {
+        while self.bytes + weight(&key) > most {
+            let Some((_, oldest)) = self.by_use.first_key_value() else {
+                break;
+            };
+            let oldest = *oldest;
+            self.remove(&oldest);
+        }
+        let used = self.tick();
+        self.bytes += weight(&key);
+        self.by_use.insert(used, key);
+        self.by_key.insert(key, Cell { bytes, used });
+    }
+
+    fn remove(&mut self, key: &Key) {
+        if let Some(cell) = self.by_key.remove(key) {
+            self.by_use.remove(&cell.used);
+            self.bytes -= weight(key);
+        }
+    }
+}
+
+/// Bytes that a cell counts as.
+fn weight(key: &Key) -> u64 {
+    key.2 + OVERHEAD
 }
 
 /// A bounded memory of objects' bytes.
@@ -92,22 +146,21 @@ impl Cache {
         }
     }
 
-    /// Which cell to take for a byte: the window if it is here, begins the object or follows on one that is here; else the block.
+    /// Which cell to take for a byte: the window if it is here, begins the object, follows on one that is here or is a short tail; else the block.
     fn around(&self, origin: &dyn Origin, at: u64) -> Range<u64> {
-        let (version, len) = (origin.version(), origin.len());
-        let cell = |unit: u64, at: u64| {
-            let start = at / unit * unit;
-            start..len.min(start + unit)
-        };
-        let window = cell(WINDOW, at);
-        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = origin.version();
+        let window = origin.window(at);
+        let start = (at / BLOCK * BLOCK).max(window.start);
+        let block = start..window.end.min(at / BLOCK * BLOCK + BLOCK);
+        let cells = self.lock();
         let has = |range: &Range<u64>| {
             cells
                 .by_key
                 .contains_key(&(version, range.start, range.end - range.start))
         };
-        let block = cell(BLOCK, at);
-        if has(&window) || (!has(&block) && (window.start == 0 || has(&cell(WINDOW, window.start - 1)))) {
+        let tail = window.end == origin.len() && window.end - window.start <= WINDOW;
+        let follows = || tail || window.start == 0 || has(&origin.window(window.start - 1));
+        if has(&window) || (!has(&block) && follows()) {
             window
         } else {
             block
@@ -125,37 +178,31 @@ impl Cache {
     }
 
     fn cell(&self, key: Key) -> Arc<OnceCell<Bytes>> {
-        let mut all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        all.clock += 1;
-        let now = all.clock;
-        if let Some(cell) = all.by_key.get_mut(&key) {
-            cell.used = now;
-            return cell.bytes.clone();
-        }
-        while all.bytes + key.2 > self.most {
-            let Some(oldest) = all.by_key.iter().min_by_key(|(_, cell)| cell.used).map(|(key, _)| *key) else {
-                break;
-            };
-            all.by_key.remove(&oldest);
-            all.bytes -= oldest.2;
+        let mut all = self.lock();
+        if let Some(bytes) = all.touch(&key) {
+            return bytes;
         }
         let bytes = Arc::<OnceCell<Bytes>>::default();
-        all.bytes += key.2;
-        all.by_key.insert(
-            key,
-            Cell {
-                bytes: bytes.clone(),
-                used: now,
-            },
-        );
+        all.add(key, bytes.clone(), self.most);
         bytes
     }
 
-    fn forget(&self, key: Key) {
-        let mut all = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.by_key.remove(&key).is_some() {
-            all.bytes -= key.2;
+    /// Keeps all bytes of an object that is shorter than a window: whoever made it has them.
+    pub fn know(&self, version: VersionId, bytes: &Bytes) {
+        let key = (version, 0, bytes.len() as u64);
+        assert!(key.2 <= WINDOW, "{} bytes are more than a window", key.2);
+        let mut all = self.lock();
+        if all.touch(&key).is_none() {
+            all.add(key, Arc::new(OnceCell::new_with(Some(bytes.clone()))), self.most);
         }
+    }
+
+    fn forget(&self, key: Key) {
+        self.lock().remove(&key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cells> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -221,7 +268,7 @@ mod tests {
                 assert_eq!(cache.read(&share, at..at + 32).await.unwrap(), bytes(at..at + 32));
             }
         }
-        assert!(share.fetches.load(Ordering::Relaxed) <= 6, "{:?}", share.fetches);
+        assert_eq!(share.fetches.load(Ordering::Relaxed), 5);
     }
 
     #[tokio::test]
@@ -229,7 +276,7 @@ mod tests {
         let (cache, share) = (Cache::new(64 << 20), ramp(1, 20 << 20));
         cache.read(&share, 9_000_000..9_000_032).await.unwrap();
         let all = cache.cells.lock().unwrap();
-        assert_eq!(all.bytes, BLOCK);
+        assert_eq!(all.bytes, BLOCK + OVERHEAD);
     }
 
     #[tokio::test]
@@ -240,6 +287,25 @@ mod tests {
             assert_eq!(read.unwrap(), bytes(10..20));
         }
         assert_eq!(share.fetches.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_known_is_not_fetched_and_what_was_used_last_stays() {
+        let cache = Cache::new(3 * (1000 + OVERHEAD));
+        let shares: Vec<Ramp> = (0..4).map(|id| ramp(id, 1000)).collect();
+        for share in &shares[..3] {
+            cache.know(share.version(), &bytes(0..1000));
+            assert_eq!(cache.read(share, 10..20).await.unwrap(), bytes(10..20));
+        }
+        cache.read(&shares[0], 0..1).await.unwrap();
+        cache.know(shares[3].version(), &bytes(0..1000));
+        for share in [&shares[0], &shares[2], &shares[3]] {
+            cache.read(share, 0..1).await.unwrap();
+        }
+        let fetched = |share: &Ramp| share.fetches.load(Ordering::Relaxed);
+        assert!(shares.iter().all(|share| fetched(share) == 0));
+        cache.read(&shares[1], 0..1).await.unwrap();
+        assert_eq!(fetched(&shares[1]), 1);
     }
 
     #[tokio::test]

@@ -5,32 +5,52 @@
 //! ```
 //!
 //! Everything that is visible came there by one rename of a file that was synced before; the folder is synced after. A slot's change is a new
-//! file, so that readers of the old one go on undisturbed; of a long slot the unchanged bytes are copied by the kernel.
+//! file, so that readers of the old one go on undisturbed; of a long slot the unchanged bytes are copied by the kernel. What is short is held in
+//! memory, unfinished or open, so that a share or a change of it costs one turn on a thread that may wait; of what is long, a [`Cache`] keeps what was read.
 
-use std::collections::BTreeMap;
+mod arriving;
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use tokio::task::spawn_blocking;
 
+use super::cache::{Cache, Origin};
 use super::id::{StorageIndex, base32, share_number};
 use super::provider::{Answer, Change, Incoming, Object, Place, StorageProvider, Trouble, VersionId};
 use crate::entropy::{Entropy, random};
+use arriving::{Unfinished, WAITS, Waiting};
 
 /// Read and write by the owner only.
 const OWNER_ONLY: u32 = 0o600;
+
+/// Slots and shares up to this length are in memory while they are open.
+const SHORT: u64 = 64 << 10;
+
+/// Shares that stay open.
+const MOST_OPEN: usize = 256;
+
+/// Bytes of long ones that are kept in memory for whoever reads them next.
+const CACHE: u64 = 64 << 20;
 
 /// A folder that holds shares.
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: Arc<Path>,
     entropy: Arc<dyn Entropy>,
+    cache: Arc<Cache>,
+    /// Shares of buckets that were read lately: they never change.
+    open: Arc<Mutex<HashMap<Place, Arc<dyn Object>>>>,
+    /// Long files that were opened.
+    opened: Arc<AtomicU64>,
 }
 
 impl Folder {
@@ -45,7 +65,20 @@ impl Folder {
         Ok(Folder {
             root: root.into(),
             entropy,
+            cache: Arc::new(Cache::new(CACHE)),
+            open: Arc::default(),
+            opened: Arc::default(),
         })
+    }
+
+    fn next_name(&self) -> VersionId {
+        let mut name = [0; 32];
+        name[..8].copy_from_slice(&self.opened.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+        VersionId(name)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Place, Arc<dyn Object>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self, place: Place) -> PathBuf {
@@ -82,37 +115,65 @@ impl Folder {
         file.sync_all()?;
         let to = self.path(place);
         let above = to.parent().expect("a place lies in a folder");
-        make(above)?;
-        fs::rename(from, &to)?;
+        match fs::rename(from, &to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make(above)?;
+                fs::rename(from, &to)?;
+            }
+            renamed => renamed?,
+        }
         sync(above)
     }
 
-    fn changed(&self, place: Place, change: &Change) -> io::Result<Arc<dyn Object>> {
+    /// Writes a file by `write` and makes it visible; nothing of it stays if that fails.
+    fn publish_new(&self, place: Place, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<Arc<File>> {
         let (file, path) = self.fresh()?;
-        let written = self.write_change(&file, &path, place, change);
-        if written.is_err() {
+        let published = write(&file).and_then(|()| self.publish(&file, &path, place));
+        if published.is_err() {
             drop(fs::remove_file(&path));
         }
-        written?;
-        opened(file)
+        published.map(|()| file)
     }
 
-    fn write_change(&self, file: &File, path: &Path, place: Place, change: &Change) -> io::Result<()> {
-        let current = match open_file(&self.path(place))? {
-            Some(file) => Some(version_of(&file.metadata()?)),
-            None => None,
-        };
+    fn changed(&self, place: Place, change: &Change) -> io::Result<Arc<dyn Object>> {
+        let path = self.path(place);
+        let current = unless_missing(fs::metadata(&path))?.map(|metadata| version_of(&metadata));
         if change.base.as_ref().map(|base| base.version()) != current {
             return Err(io::Error::other("the slot was changed by somebody else"));
         }
-        if change.base.is_some() {
-            fs::copy(self.path(place), path)?;
+        if let Some(bytes) = image(change) {
+            let file = self.publish_new(place, |file| file.write_all_at(&bytes, 0))?;
+            return Ok(held(&file.metadata()?, bytes));
         }
-        file.set_len(change.len)?;
-        for (at, bytes) in &change.patches {
-            file.write_all_at(bytes, *at)?;
+        let file = self.publish_new(place, |file| {
+            if change.base.is_some() {
+                io::copy(&mut File::open(&path)?, &mut &*file)?;
+            }
+            file.set_len(change.len)?;
+            change
+                .patches
+                .iter()
+                .try_for_each(|(at, bytes)| file.write_all_at(bytes, *at))
+        })?;
+        self.opened(file)
+    }
+
+    fn opened(&self, file: Arc<File>) -> io::Result<Arc<dyn Object>> {
+        let metadata = file.metadata()?;
+        let len = metadata.len();
+        if len <= SHORT {
+            let bytes = read_at(&file, 0..len)?;
+            return Ok(held(&metadata, bytes));
         }
-        self.publish(file, path, place)
+        Ok(Arc::new(Opened {
+            len,
+            version: version_of(&metadata),
+            bytes: Kept::File(Long {
+                file,
+                cache: self.cache.clone(),
+                name: self.next_name(),
+            }),
+        }))
     }
 
     /// Runs what waits for the disk where waiting is allowed.
@@ -143,23 +204,30 @@ impl StorageProvider for Folder {
     }
 
     fn open(&self, place: Place) -> Answer<'_, Option<Arc<dyn Object>>> {
+        if let Some(object) = self.known().get(&place) {
+            return Box::pin(std::future::ready(Ok(Some(object.clone()))));
+        }
         self.work(move |folder| {
             let file = open_file(&folder.path(place))?;
-            file.map(|file| opened(Arc::new(file))).transpose()
+            let object = file.map(|file| folder.opened(Arc::new(file))).transpose()?;
+            if let (Place::Share(..), Some(object)) = (place, &object) {
+                let mut known = folder.known();
+                if known.len() >= MOST_OPEN {
+                    known.clear();
+                }
+                known.insert(place, object.clone());
+            }
+            Ok(object)
         })
     }
 
     fn begin(&self, index: StorageIndex, number: u8, len: u64) -> Answer<'_, Box<dyn Incoming>> {
-        self.work(move |folder| {
-            let (file, path) = folder.fresh()?;
-            file.set_len(len)?;
-            Ok(Box::new(Unfinished {
-                folder: folder.clone(),
-                place: Place::Share(index, number),
-                file,
-                path: Some(path),
-            }) as Box<dyn Incoming>)
-        })
+        let place = Place::Share(index, number);
+        if len <= WAITS {
+            let waiting = Waiting::new(self.clone(), place, len);
+            return Box::pin(std::future::ready(Ok(Box::new(waiting) as Box<dyn Incoming>)));
+        }
+        self.work(move |folder| Ok(Box::new(Unfinished::new(folder, place, len)?) as Box<dyn Incoming>))
     }
 
     fn change(&self, place: Place, change: Change) -> Answer<'_, Arc<dyn Object>> {
@@ -169,10 +237,23 @@ impl StorageProvider for Folder {
     fn remove(&self, place: Place) -> Answer<'_, ()> {
         self.work(move |folder| {
             let path = folder.path(place);
-            if unless_missing(fs::remove_file(&path))?.is_some() {
+            let removed = unless_missing(fs::remove_file(&path))?;
+            folder.known().remove(&place);
+            if removed.is_some() {
                 sync(path.parent().expect("a place lies in a folder"))?;
             }
             Ok(())
+        })
+    }
+
+    /// Whether the disk still reads it: a folder holds nothing twice.
+    fn examine(&self, place: Place) -> Answer<'_, Option<String>> {
+        self.work(move |folder| {
+            let read = open_file(&folder.path(place)).and_then(|file| match file {
+                Some(mut file) => io::copy(&mut file, &mut io::sink()).map(drop),
+                None => Ok(()),
+            });
+            Ok(read.err().map(|error| error.to_string()))
         })
     }
 
@@ -184,12 +265,27 @@ impl StorageProvider for Folder {
     }
 }
 
-/// A file that is open for reading.
+/// A version that is open for reading.
 #[derive(Debug)]
 struct Opened {
-    file: Arc<File>,
     len: u64,
     version: VersionId,
+    bytes: Kept,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Memory(Bytes),
+    File(Long),
+}
+
+/// A file that is read through the cache.
+#[derive(Debug)]
+struct Long {
+    file: Arc<File>,
+    cache: Arc<Cache>,
+    /// In the cache: a file's number and times may come again when it is gone.
+    name: VersionId,
 }
 
 impl Object for Opened {
@@ -207,67 +303,30 @@ impl Object for Opened {
             "{range:?} of {}",
             self.len
         );
-        let file = self.file.clone();
-        Box::pin(blocking(move || read_at(&file, range)))
-    }
-}
-
-/// A share's file while it is written.
-#[derive(Debug)]
-struct Unfinished {
-    folder: Folder,
-    place: Place,
-    file: Arc<File>,
-    /// Where it is, until it is published.
-    path: Option<PathBuf>,
-}
-
-impl Incoming for Unfinished {
-    fn write(&mut self, at: u64, bytes: Bytes) -> Answer<'_, ()> {
-        let file = self.file.clone();
-        Box::pin(blocking(move || file.write_all_at(&bytes, at)))
-    }
-
-    fn holds(&mut self, at: u64, bytes: Bytes) -> Answer<'_, bool> {
-        let file = self.file.clone();
-        Box::pin(blocking(move || {
-            Ok(read_at(&file, at..at + bytes.len() as u64)? == bytes)
-        }))
-    }
-
-    fn advance(&mut self, _: u64) -> Answer<'_, ()> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<(), Trouble>> {
-        Box::pin(blocking(move || {
-            let path = self.path.take().expect("it is finished once");
-            let published = self.folder.publish(&self.file, &path, self.place);
-            if published.is_err() {
-                self.path = Some(path);
-            }
-            published
-        }))
-    }
-
-    fn abandon(self: Box<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            let away = blocking(move || {
-                drop(self);
-                Ok(())
-            });
-            // What can't be removed goes at the next start.
-            drop(away.await);
-        })
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(path) = self.path.take() {
-            // What can't be removed goes at the next start.
-            drop(fs::remove_file(path));
+        match &self.bytes {
+            Kept::Memory(bytes) => Box::pin(std::future::ready(
+                Ok(bytes.slice(index(range.start)..index(range.end))),
+            )),
+            Kept::File(long) => Box::pin(async move { long.cache.read(&Through(long, self.len), range).await }),
         }
+    }
+}
+
+/// What the cache reads: a file with its length.
+struct Through<'a>(&'a Long, u64);
+
+impl Origin for Through<'_> {
+    fn version(&self) -> VersionId {
+        self.0.name
+    }
+
+    fn len(&self) -> u64 {
+        self.1
+    }
+
+    fn fetch(&self, range: Range<u64>) -> Answer<'_, Bytes> {
+        let file = self.0.file.clone();
+        Box::pin(blocking(move || read_at(&file, range)))
     }
 }
 
@@ -278,13 +337,28 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
     done.map_err(|error| Trouble(format!("the node's folder: {error}")))
 }
 
-fn opened(file: Arc<File>) -> io::Result<Arc<dyn Object>> {
-    let metadata = file.metadata()?;
-    Ok(Arc::new(Opened {
-        len: metadata.len(),
-        version: version_of(&metadata),
-        file,
-    }))
+/// A short version.
+fn held(metadata: &fs::Metadata, bytes: Bytes) -> Arc<dyn Object> {
+    Arc::new(Opened {
+        len: bytes.len() as u64,
+        version: version_of(metadata),
+        bytes: Kept::Memory(bytes),
+    })
+}
+
+/// All bytes of the version that a change makes, if it and its base are short.
+fn image(change: &Change) -> Option<Bytes> {
+    let opened = |base: &Arc<dyn Object>| match &(base.as_ref() as &dyn Any).downcast_ref::<Opened>()?.bytes {
+        Kept::Memory(bytes) => Some(bytes.clone()),
+        Kept::File(_) => None,
+    };
+    let old = change.base.as_ref().map_or(Some(Bytes::new()), opened)?;
+    (change.len <= SHORT).then(|| change.image(&old))
+}
+
+/// Of what is in memory: where.
+fn index(at: u64) -> usize {
+    usize::try_from(at).expect("what is short fits memory")
 }
 
 /// A slot's change is another file, so the file's number and its last change tell versions apart.

@@ -1,9 +1,9 @@
 //! The storage server of this program: shares, leases, secrets and advisories over any storage provider.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -21,11 +21,17 @@ use super::slot::draft::{Head, LONGEST};
 use super::slot::queue::Slots;
 use super::upload::Uploads;
 use crate::catalog::CatalogError;
-use crate::catalog::ledger::{Advisory, Ended, Ledger};
+use crate::catalog::ledger::{Advisory, Ended, Ledger, ShareKey};
 use crate::clock::Clock;
 
 /// Advisories that are kept.
 const MOST_ADVISORIES: usize = 1000;
+
+/// Seconds that an advisory waits: others of the same share come with it.
+const ADVISED: i64 = 60;
+
+/// Seconds in which a share is read at most once because clients call it damaged: reading costs, and anybody may call.
+const EXAMINED: i64 = 24 * 3600;
 
 /// Shares that one look for ended leases takes away.
 const EXPIRE_AT_ONCE: usize = 256;
@@ -66,6 +72,8 @@ pub struct Keeper {
     rules: Rules,
     /// Bytes free at the provider when it was last asked.
     free: AtomicU64,
+    /// Shares that were read lately because clients called them damaged, and when.
+    examined: Mutex<HashMap<ShareKey, i64>>,
 }
 
 impl Keeper {
@@ -82,6 +90,7 @@ impl Keeper {
             uploads: Arc::new(Uploads::new(provider.clone(), leases.clone())),
             slots: Arc::new(Slots::new(provider.clone(), leases.clone())),
             free: AtomicU64::new(u64::MAX),
+            examined: Mutex::default(),
             provider,
             ledger,
             leases,
@@ -116,7 +125,44 @@ impl Keeper {
             self.free.store(free, Ordering::Relaxed);
         }
         self.expire().await?;
+        self.answer_advisory().await?;
         self.provider.tidy().await
+    }
+
+    /// Reads the share that has been called damaged for longest, and mends it. What can't be mended stays on the list.
+    async fn answer_advisory(&self) -> Result<(), Trouble> {
+        let now = self.clock.seconds();
+        let Some(key) = self.next_to_examine(now).await? else {
+            return Ok(());
+        };
+        let share = Share::from(key);
+        let place = match share.kind {
+            Kind::Immutable => Place::Share(share.index, share.number),
+            Kind::Mutable => Place::Slot(share.index),
+        };
+        match self.provider.examine(place).await {
+            Ok(None) => {
+                tracing::info!("share {} of {} was read: it is sound", share.number, share.index);
+                self.ledger.answered(key, now).await.map_err(books)?;
+            }
+            Ok(Some(wrong)) => tracing::error!("share {} of {} is damaged: {wrong}", share.number, share.index),
+            Err(trouble) => tracing::warn!("share {} of {} could not be read: {trouble}", share.number, share.index),
+        }
+        Ok(())
+    }
+
+    async fn next_to_examine(&self, now: i64) -> Result<Option<ShareKey>, Trouble> {
+        let advisories = self.ledger.advisories().await.map_err(books)?;
+        let mut examined = self.examined.lock().unwrap_or_else(PoisonError::into_inner);
+        examined.retain(|_, at| now - *at < EXAMINED);
+        let old = advisories.iter().filter(|advisory| now - advisory.at >= ADVISED);
+        let next = old
+            .map(|advisory| advisory.share)
+            .find(|share| !examined.contains_key(share));
+        if let Some(share) = next {
+            examined.insert(share, now);
+        }
+        Ok(next)
     }
 
     async fn expire(&self) -> Result<(), Trouble> {
@@ -208,23 +254,26 @@ impl Keeper {
     ) -> Result<Allocated, Refusal> {
         let now = self.clock.seconds();
         self.uploads.sweep(now).await;
-        let mut already_have = self.shares_of(Kind::Immutable, index).await?;
-        let mut allocated = BTreeSet::new();
-        for number in numbers.difference(&already_have) {
-            let fits = !self.rules.read_only && size <= self.space();
-            if fits && self.uploads.begin((index, *number), size, upload, lease, now) {
-                allocated.insert(*number);
-            }
-        }
-        if !allocated.is_empty() {
-            // One that was finished between the look and the beginning is theirs who finished it.
-            already_have = self.shares_of(Kind::Immutable, index).await?;
-            let late: HashSet<_> = allocated
-                .intersection(&already_have)
-                .map(|number| (index, *number))
+        let (mut already_have, mut allocated) = (BTreeSet::new(), BTreeSet::new());
+        loop {
+            let wanted = numbers.difference(&already_have).copied();
+            let begun: BTreeSet<u8> = wanted
+                .filter(|number| {
+                    let fits = !self.rules.read_only && size <= self.space();
+                    fits && self.uploads.begin((index, *number), size, upload, lease, now)
+                })
                 .collect();
-            self.uploads.take_back(&late);
-            allocated.retain(|number| !late.contains(&(index, *number)));
+            // From here on nobody else can finish what was begun; what was finished before is seen now.
+            let seen = self.shares_of(Kind::Immutable, index).await;
+            let late = |number: &&u8| seen.as_ref().map_or(true, |seen| seen.contains(*number));
+            let back: HashSet<_> = begun.iter().filter(late).map(|number| (index, *number)).collect();
+            self.uploads.take_back(&back);
+            already_have = seen?;
+            allocated.extend(begun.difference(&already_have));
+            // They may have kept others from having room.
+            if back.is_empty() {
+                break;
+            }
         }
         self.keep(Kind::Immutable, index, &already_have, lease).await;
         Ok(Allocated {

@@ -7,6 +7,7 @@
 //!
 //! A provider knows nothing of leases, secrets and share numbers within a slot: a slot is one string of bytes to it. What is in it is `slot/image.rs`.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -39,7 +40,9 @@ pub enum Place {
 pub struct VersionId(pub [u8; 32]);
 
 /// One version of an object, open for reading. It stays readable for a while after a newer one came.
-pub trait Object: fmt::Debug + Send + Sync {
+///
+/// A provider may look whether an object is one of its own: hence [`Any`].
+pub trait Object: Any + fmt::Debug + Send + Sync {
     /// Bytes of it.
     fn len(&self) -> u64;
 
@@ -90,6 +93,23 @@ pub struct Change {
     pub len: u64,
 }
 
+impl Change {
+    /// All bytes of the version that it makes of the `old` ones.
+    ///
+    /// # Panics
+    /// If it is longer than memory has addresses, or a patch reaches beyond it.
+    #[must_use]
+    pub fn image(&self, old: &[u8]) -> Bytes {
+        let index = |at: u64| usize::try_from(at).expect("an image is in memory");
+        let mut bytes = old.to_vec();
+        bytes.resize(index(self.len), 0);
+        for (at, patch) in &self.patches {
+            bytes[index(*at)..][..patch.len()].copy_from_slice(patch);
+        }
+        bytes.into()
+    }
+}
+
 /// Where shares lie.
 pub trait StorageProvider: fmt::Debug + Send + Sync {
     /// The finished shares of a bucket with their lengths.
@@ -107,6 +127,10 @@ pub trait StorageProvider: fmt::Debug + Send + Sync {
 
     /// Removes an object; one that isn't there is fine.
     fn remove(&self, place: Place) -> Answer<'_, ()>;
+
+    /// Reads all of an object, as somebody says that it is damaged, and mends what can be mended. Answers what is wrong with it still, in words for
+    /// the node's owner; an object that isn't there has nothing wrong.
+    fn examine(&self, place: Place) -> Answer<'_, Option<String>>;
 
     /// Bytes that may still be stored; `None` if nobody knows.
     fn space(&self) -> Answer<'_, Option<u64>>;

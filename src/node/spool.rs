@@ -6,25 +6,27 @@
 //! file       (a hole: takes no disk)
 //! ```
 //!
-//! A file is encrypted under a key that is nowhere but in memory, so that what a crash leaves is noise. Its keystream is BLAKE3's extendable output,
+//! What comes is kept in memory, without a copy, as long as all spools together have room for it. The file is made when they haven't. It is encrypted under a key that is nowhere but in memory, so that what a crash leaves is noise. Its keystream is BLAKE3's extendable output,
 //! which can be had from any byte on.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use rustix::fs::{FallocateFlags, fallocate};
 use zeroize::Zeroizing;
 
 use super::id::base32;
 use crate::entropy::{Entropy, random};
 
-/// Shares up to this length wait in memory, if there is room.
-const SMALL: u64 = 1 << 20;
+/// What a piece takes in memory besides its bytes.
+const PIECE: u64 = 128;
 
 /// The room that all spools have together.
 #[derive(Debug)]
@@ -50,28 +52,31 @@ impl Room {
         })
     }
 
-    /// A spool for a share of `len` bytes.
-    pub fn spool(self: &Arc<Room>, len: u64) -> io::Result<Spool> {
-        let place = if len <= SMALL && take(&self.memory, len) {
-            Place::Memory(Mutex::new(vec![0; usize::try_from(len).map_err(io::Error::other)?]))
-        } else {
-            let name = base32(&random::<16>(self.entropy.as_ref()));
-            let path = self.folder.join(name);
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)?;
-            // Nobody else needs its name, and what a crash leaves is nothing.
-            fs::remove_file(&path)?;
-            Place::File(file, Zeroizing::new(random(self.entropy.as_ref())))
-        };
-        Ok(Spool {
+    /// An empty spool.
+    #[must_use]
+    pub fn spool(self: &Arc<Room>) -> Spool {
+        Spool {
             room: self.clone(),
-            len,
-            place,
+            memory: Mutex::default(),
+            file: OnceLock::new(),
             held: AtomicU64::new(0),
+        }
+    }
+
+    fn file(&self) -> io::Result<Sealed> {
+        let name = base32(&random::<16>(self.entropy.as_ref()));
+        let path = self.folder.join(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        // Nobody else needs its name, and what a crash leaves is nothing.
+        fs::remove_file(&path)?;
+        Ok(Sealed {
+            file,
+            key: Zeroizing::new(random(self.entropy.as_ref())),
         })
     }
 }
@@ -81,73 +86,139 @@ fn take(room: &AtomicU64, bytes: u64) -> bool {
         .is_ok()
 }
 
+/// A file that only this process can read.
 #[derive(Debug)]
-enum Place {
-    Memory(Mutex<Vec<u8>>),
-    File(File, Zeroizing<[u8; 32]>),
+struct Sealed {
+    file: File,
+    key: Zeroizing<[u8; 32]>,
 }
 
 /// The waiting bytes of one share.
 #[derive(Debug)]
 pub struct Spool {
     room: Arc<Room>,
-    len: u64,
-    place: Place,
+    /// Pieces by place; they don't overlap.
+    memory: Mutex<BTreeMap<u64, Bytes>>,
+    /// What had no room there.
+    file: OnceLock<Sealed>,
     /// Bytes of the disk's room that it holds.
     held: AtomicU64,
 }
 
 impl Spool {
-    /// Keeps bytes; `OutOfMemory` if all spools together are full. Where bytes are already, the caller brings the same.
-    pub fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        match &self.place {
-            Place::Memory(all) => {
-                let from = usize::try_from(at).map_err(io::Error::other)?;
-                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                all[from..from + bytes.len()].copy_from_slice(bytes);
-                Ok(())
-            }
-            Place::File(file, key) => {
-                let len = bytes.len() as u64;
-                if !take(&self.room.disk, len) {
-                    return Err(io::ErrorKind::OutOfMemory.into());
-                }
-                self.held.fetch_add(len, Ordering::Relaxed);
-                let mut sealed = bytes.to_vec();
-                apply(key, at, &mut sealed);
-                file.write_all_at(&sealed, at)
-            }
+    /// Keeps bytes in memory, in place of what was there; false if all spools together have no room for them. `bytes` hold no more memory than their
+    /// length.
+    #[must_use]
+    pub fn keep(&self, at: u64, bytes: &Bytes) -> bool {
+        self.free_memory(&(at..at + bytes.len() as u64));
+        let room = take(&self.room.memory, bytes.len() as u64 + PIECE);
+        if room {
+            self.pieces().insert(at, bytes.clone());
         }
+        room
     }
 
-    /// Bytes that are kept.
-    pub fn read(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
-        let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        match &self.place {
-            Place::Memory(all) => {
-                let from = usize::try_from(range.start).map_err(io::Error::other)?;
-                let all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(all[from..from + len].to_vec())
-            }
-            Place::File(file, key) => {
-                let mut bytes = vec![0; len];
-                file.read_exact_at(&mut bytes, range.start)?;
-                apply(key, range.start, &mut bytes);
-                Ok(bytes)
-            }
+    /// Keeps bytes in the file, in place of what was there; `OutOfMemory` if all spools together are full. Waits for the disk.
+    pub fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let len = bytes.len() as u64;
+        self.free_memory(&(at..at + len));
+        if !take(&self.room.disk, len) {
+            return Err(io::ErrorKind::OutOfMemory.into());
         }
+        self.held.fetch_add(len, Ordering::Relaxed);
+        if self.file.get().is_none() {
+            // One write at a time changes a share: nobody else makes it.
+            drop(self.file.set(self.room.file()?));
+        }
+        let sealed = self.file.get().expect("it was just made");
+        let mut bytes = bytes.to_vec();
+        apply(&sealed.key, at, &mut bytes);
+        sealed.file.write_all_at(&bytes, at)
+    }
+
+    /// Bytes that are kept. Waits for the disk if some are there.
+    pub fn read(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
+        self.read_into(range.start, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether all of a range is in memory.
+    #[must_use]
+    pub fn is_at_hand(&self, range: Range<u64>) -> bool {
+        let pieces = self.pieces();
+        let there: u64 = overlapping(&pieces, &range).map(|(_, part)| part.len() as u64).sum();
+        there == range.end - range.start
+    }
+
+    fn read_into(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        let range = at..at + into.len() as u64;
+        let parts: Vec<(u64, Bytes)> = overlapping(&self.pieces(), &range).collect();
+        let index = |byte: u64| usize::try_from(byte - at).expect("the buffer is in memory");
+        let mut from = at;
+        for (place, part) in parts {
+            self.read_file(from, &mut into[index(from)..index(place)])?;
+            from = place + part.len() as u64;
+            into[index(place)..index(from)].copy_from_slice(&part);
+        }
+        self.read_file(from, &mut into[index(from)..])
+    }
+
+    fn read_file(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        if into.is_empty() {
+            return Ok(());
+        }
+        let sealed = self.file.get().ok_or(io::ErrorKind::UnexpectedEof)?;
+        sealed.file.read_exact_at(into, at)?;
+        apply(&sealed.key, at, into);
+        Ok(())
     }
 
     /// These bytes wait no longer: their place is free.
     pub fn free(&self, range: Range<u64>) {
-        if let Place::File(file, _) = &self.place {
-            let len = range.end - range.start;
+        let in_memory = self.free_memory(&range);
+        let in_file = range.end - range.start - in_memory;
+        if let Some(Sealed { file, .. }) = self.file.get() {
             let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
             // A file system that can't do it keeps them until the share is done.
-            if fallocate(file, hole, range.start, len).is_ok() {
-                self.give_back(len);
+            if fallocate(file, hole, range.start, range.end - range.start).is_ok() {
+                self.give_back(in_file);
             }
         }
+    }
+
+    /// Answers how many of them were in memory.
+    fn free_memory(&self, range: &Range<u64>) -> u64 {
+        let mut pieces = self.pieces();
+        let gone: Vec<(u64, u64)> = overlapping(&pieces, range)
+            .map(|(at, part)| (at, part.len() as u64))
+            .collect();
+        for (at, len) in &gone {
+            let (from, piece) = pieces
+                .range(..=*at)
+                .next_back()
+                .map(|(from, piece)| (*from, piece.clone()))
+                .expect("it was just seen");
+            let index = |byte: u64| usize::try_from(byte - from).expect("a piece is in memory");
+            pieces.remove(&from);
+            let rest = [
+                (from, piece.slice(..index(*at))),
+                (at + len, piece.slice(index(at + len)..)),
+            ];
+            let mut parts = 0;
+            for (at, rest) in rest.into_iter().filter(|(_, rest)| !rest.is_empty()) {
+                // What stays holds the memory of no more than itself.
+                pieces.insert(at, Bytes::copy_from_slice(&rest));
+                parts += 1;
+            }
+            self.room.memory.fetch_add(len + PIECE, Ordering::Relaxed);
+            self.room.memory.fetch_sub(PIECE * parts, Ordering::Relaxed);
+        }
+        gone.iter().map(|(_, len)| len).sum()
+    }
+
+    fn pieces(&self) -> MutexGuard<'_, BTreeMap<u64, Bytes>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn give_back(&self, len: u64) {
@@ -161,13 +232,24 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        match &self.place {
-            Place::Memory(_) => {
-                self.room.memory.fetch_add(self.len, Ordering::Relaxed);
-            }
-            Place::File(..) => self.give_back(u64::MAX),
-        }
+        self.free_memory(&(0..u64::MAX));
+        self.give_back(u64::MAX);
     }
+}
+
+/// The parts of pieces within a range, in order.
+fn overlapping<'p>(
+    pieces: &'p BTreeMap<u64, Bytes>,
+    range: &Range<u64>,
+) -> impl Iterator<Item = (u64, Bytes)> + use<'p> {
+    let Range { start, end } = *range;
+    let before = pieces.range(..=start).next_back().map_or(start, |(at, _)| *at);
+    let near = pieces.range(before..end);
+    near.filter_map(move |(at, piece)| {
+        let (from, to) = (start.max(*at), end.min(at + piece.len() as u64));
+        let index = |byte: u64| usize::try_from(byte - at).expect("a piece is in memory");
+        (from < to).then(|| (from, piece.slice(index(from)..index(to))))
+    })
 }
 
 /// Adds the keystream from byte `at` on, or takes it away.
@@ -200,10 +282,10 @@ impl Outflow {
 impl io::Read for Outflow {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let len = (self.left.end - self.left.start).min(into.len() as u64);
-        let bytes = self.spool.read(self.left.start..self.left.start + len)?;
-        into[..bytes.len()].copy_from_slice(&bytes);
-        self.left.start += len;
-        Ok(bytes.len())
+        let len = usize::try_from(len).expect("not more than the buffer has");
+        self.spool.read_into(self.left.start, &mut into[..len])?;
+        self.left.start += len as u64;
+        Ok(len)
     }
 }
 
@@ -219,29 +301,62 @@ mod tests {
         (folder, Arc::new(room))
     }
 
+    fn ramp(range: Range<u64>) -> Vec<u8> {
+        range.map(|byte| u8::try_from(byte % 251).expect("below 251")).collect()
+    }
+
+    fn keep(spool: &Spool, range: Range<u64>) {
+        let bytes = Bytes::from(ramp(range.clone()));
+        if !spool.keep(range.start, &bytes) {
+            spool.write(range.start, &bytes).unwrap();
+        }
+    }
+
     #[test]
-    fn bytes_come_back_from_memory_and_from_a_file() {
-        let (_folder, room) = room(100, 10_000);
-        for spool in [room.spool(100).unwrap(), room.spool(100).unwrap()] {
-            spool.write(50, b"later").unwrap();
-            spool.write(0, b"first").unwrap();
-            assert_eq!(spool.read(50..55).unwrap(), b"later");
+    fn bytes_come_back_from_memory_from_a_file_and_from_both() {
+        for memory in [0, 300, 10_000] {
+            let (_folder, room) = room(memory, 10_000);
+            let spool = room.spool();
+            keep(&spool, 50..90);
+            keep(&spool, 0..50);
+            keep(&spool, 90..400);
+            assert_eq!(spool.read(0..400).unwrap(), ramp(0..400));
+            assert_eq!(spool.is_at_hand(0..400), memory == 10_000);
+            spool.free(0..70);
+            assert_eq!(spool.read(70..400).unwrap(), ramp(70..400));
             let mut read = Vec::new();
-            Outflow::new(Arc::new(spool), 1..5).read_to_end(&mut read).unwrap();
-            assert_eq!(read, b"irst");
+            Outflow::new(Arc::new(spool), 71..399).read_to_end(&mut read).unwrap();
+            assert_eq!(read, ramp(71..399));
+            assert_eq!(room.memory.load(Ordering::Relaxed), memory);
+            assert_eq!(room.disk.load(Ordering::Relaxed), 10_000);
+        }
+    }
+
+    #[test]
+    fn what_comes_again_takes_the_place_of_what_was_there() {
+        for memory in [0, 200, 10_000] {
+            let (_folder, room) = room(memory, 10_000);
+            let spool = room.spool();
+            for (at, byte) in [(0, 1), (20, 2), (10, 3)] {
+                let bytes = Bytes::from(vec![byte; 30]);
+                if !spool.keep(at, &bytes) {
+                    spool.write(at, &bytes).unwrap();
+                }
+            }
+            let expected = [[1; 10].as_slice(), &[3; 30], &[2; 10]].concat();
+            assert_eq!(spool.read(0..50).unwrap(), expected, "{memory}");
+            drop(spool);
+            assert_eq!(room.memory.load(Ordering::Relaxed), memory);
         }
     }
 
     #[test]
     fn a_file_says_nothing_of_what_is_in_it() {
         let (_folder, room) = room(0, 10_000);
-        let spool = room.spool(4096).unwrap();
+        let spool = room.spool();
         spool.write(0, &[0; 4096]).unwrap();
-        let Place::File(file, _) = &spool.place else {
-            panic!("there is no room in memory")
-        };
         let mut raw = [0; 4096];
-        file.read_exact_at(&mut raw, 0).unwrap();
+        spool.file.get().unwrap().file.read_exact_at(&mut raw, 0).unwrap();
         let zeros: usize = raw.iter().map(|byte| usize::from(*byte == 0)).sum();
         assert!(zeros < 100);
     }
@@ -249,15 +364,23 @@ mod tests {
     #[test]
     fn all_spools_share_one_bound_and_give_their_room_back() {
         let (_folder, room) = room(0, 1000);
-        let spool = room.spool(5000).unwrap();
+        let spool = room.spool();
         spool.write(0, &[1; 900]).unwrap();
         assert_eq!(
-            room.spool(10).unwrap().write(0, &[1; 200]).unwrap_err().kind(),
+            room.spool().write(0, &[1; 200]).unwrap_err().kind(),
             io::ErrorKind::OutOfMemory
         );
         spool.free(0..500);
-        room.spool(10).unwrap().write(0, &[1; 600]).unwrap();
+        room.spool().write(0, &[1; 600]).unwrap();
         drop(spool);
         assert_eq!(room.disk.load(Ordering::Relaxed), 1000);
+    }
+
+    #[test]
+    fn small_pieces_count_for_what_they_take() {
+        let (_folder, room) = room(10 * (1 + PIECE), 0);
+        let spool = room.spool();
+        let kept = (0..20).filter(|at| spool.keep(*at, &Bytes::from(vec![1]))).count();
+        assert_eq!(kept, 10);
     }
 }

@@ -8,40 +8,50 @@
 //!
 //! Names of objects: `PREFIX/immutable/SI/NUMBER` and `PREFIX/mutable/SI`. Chunks aren't sealed: shares come encrypted.
 
+mod arriving;
+
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::cache::{Cache, Origin};
 use super::id::{StorageIndex, share_number};
 use super::provider::{Answer, Change, Incoming, Object, Place, StorageProvider, Trouble, VersionId};
 use super::space::{self, Seat};
-use super::spool::{Outflow, Room, Spool};
+use super::spool::Room;
+use crate::care::repair::{Look, mend};
 use crate::catalog::CatalogError;
 use crate::catalog::record::Condition;
 use crate::cloud_set::policy::Policy;
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::inflow::Inflow;
 use crate::store::modify::Modify;
 use crate::store::put::Put;
 use crate::store::send::{Progress, Silent};
 use crate::store::snapshot::Snapshot;
+use arriving::Unfinished;
 
 /// The longest extent of a slot: what the smallest change of it moves.
 const SLOT_EXTENT: u64 = 1 << 20;
+
+/// The longest extent of a share: what waits here of each upload, and what is read at once of a share that is read as a whole.
+const SHARE_EXTENT: u64 = 8 << 20;
+
+/// The most bytes that are read at once.
+const WINDOW: u64 = SHARE_EXTENT;
 
 /// Bytes of a fragment that are not frames: its header, at the most.
 const HEADER: u64 = 4096;
 
 /// Bytes of a frame's tag.
 const TAG: u64 = 32;
+
+/// Slots up to this length are in memory while they change, and afterwards if the cache has room.
+const IN_MEMORY: u64 = 256 << 10;
 
 /// Blobs that are deleted in one go.
 const DELETE_AT_ONCE: usize = 2000;
@@ -107,8 +117,8 @@ impl Striped {
             ..ground.policy
         };
         Ok(Striped {
-            slots: slot_policy(&policy),
-            policy,
+            slots: with_extents(&policy, SLOT_EXTENT),
+            policy: with_extents(&policy, SHARE_EXTENT),
             store: ground.store,
             prefix: ground.prefix,
             room: Arc::new(ground.room),
@@ -183,39 +193,56 @@ impl Striped {
     }
 
     async fn changed(&self, place: Place, change: Change) -> Result<Arc<dyn Object>, Trouble> {
-        let name = self.name(place);
         let base = match &change.base {
             None => None,
+            Some(base) => Some(self.own(base.as_ref())?),
+        };
+        let image = match &base {
+            _ if change.len > IN_MEMORY => None,
+            None => Some(change.image(&[])),
+            Some(base) if base.len > IN_MEMORY => None,
+            Some(base) => Some(change.image(&base.read(0..base.len).await?)),
+        };
+        let snapshot = match base {
+            None => None,
             Some(base) => {
-                let found = self.store.snapshot(&name).await.map_err(trouble)?;
-                let same = found.filter(|found| VersionId(found.version().generation.to_bytes()) == base.version());
-                Some(same.ok_or_else(|| Trouble(format!("{name} was changed by somebody else")))?)
+                // What is re-used or read may have moved since it was opened.
+                let still = image.is_some() || base.look_again().await.map_err(trouble)?;
+                let snapshot = still.then(|| base.snapshot().as_ref().clone());
+                Some(snapshot.ok_or_else(|| Trouble(format!("{base:?} was changed by somebody else")))?)
             }
         };
         let modify = Modify {
-            name: name.clone(),
+            name: self.name(place),
             policy: self.slots.clone(),
-            base,
-            patches: change.patches,
+            base: snapshot,
+            patches: match &image {
+                Some(image) => BTreeMap::from([(0, image.clone())]),
+                None => change.patches,
+            },
             len: change.len,
         };
-        let stored = self
-            .store
-            .modify(modify, self.progress.clone())
-            .await
-            .map_err(trouble)?;
-        let found = self.store.snapshot(&name).await.map_err(trouble)?;
-        let ours = found.filter(|found| found.version().generation == stored.version.generation);
-        ours.map(|snapshot| self.opened(snapshot))
-            .ok_or_else(|| Trouble(format!("{name} was changed by somebody else")))
+        let modified = self.store.modify(modify, self.progress.clone()).await;
+        let (_, snapshot) = modified.map_err(trouble)?;
+        let object = self.opened(snapshot);
+        if let Some(image) = &image {
+            self.cache.know(object.version(), image);
+        }
+        Ok(object)
+    }
+
+    /// A version that this place opened.
+    fn own<'o>(&self, object: &'o dyn Object) -> Result<&'o Version, Trouble> {
+        let own = (object as &dyn Any).downcast_ref::<Version>();
+        own.ok_or_else(|| Trouble(format!("{object:?} is no object of {self:?}")))
     }
 }
 
-/// The same policy with extents of at most [`SLOT_EXTENT`] bytes.
-fn slot_policy(policy: &Policy) -> Policy {
+/// The same policy with extents of at most `most` bytes.
+fn with_extents(policy: &Policy, most: u64) -> Policy {
     let k = u64::from(policy.k);
-    let chunk = u64::from(policy.chunk_len).min(SLOT_EXTENT / k).max(64);
-    let stripes = (SLOT_EXTENT / (k * chunk)).max(1);
+    let chunk = u64::from(policy.chunk_len).min(most / k).max(64);
+    let stripes = (most / (k * chunk)).max(1);
     Policy {
         chunk_len: u32::try_from(chunk).expect("not longer than the policy's"),
         fragment_len: (HEADER + stripes * (chunk + TAG)).min(policy.fragment_len),
@@ -254,37 +281,15 @@ impl StorageProvider for Striped {
     }
 
     fn begin(&self, index: StorageIndex, number: u8, len: u64) -> Answer<'_, Box<dyn Incoming>> {
-        Box::pin(async move {
-            let room = self.room.clone();
-            let spool = spawn_blocking(move || room.spool(len))
-                .await
-                .expect("making a file does not panic");
-            let spool = Arc::new(spool.map_err(spooling)?);
-            let put = Put {
-                name: self.name(Place::Share(index, number)),
-                policy: self.policy.clone(),
-                condition: Condition::Absent,
-                modified: None,
-                len_hint: Some(len),
-            };
-            let ((prefix, arriving), (gone, left)) = (watch::channel(0), watch::channel(0));
-            let pump = Pump {
-                store: self.store.clone(),
-                progress: self.progress.clone(),
-                spool: spool.clone(),
-                put,
-                len,
-                arriving,
-                gone,
-            };
-            Ok(Box::new(Unfinished {
-                len,
-                spool,
-                left,
-                prefix,
-                pump: Some(tokio::spawn(pump.run())),
-            }) as Box<dyn Incoming>)
-        })
+        let put = Put {
+            name: self.name(Place::Share(index, number)),
+            policy: self.policy.clone(),
+            condition: Condition::Absent,
+            modified: None,
+            len_hint: Some(len),
+        };
+        let begun = Unfinished::begin(self.store.clone(), self.room.spool(), put, len);
+        Box::pin(std::future::ready(Ok(Box::new(begun) as Box<dyn Incoming>)))
     }
 
     fn change(&self, place: Place, change: Change) -> Answer<'_, Arc<dyn Object>> {
@@ -302,6 +307,25 @@ impl StorageProvider for Striped {
                 Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
                 Err(error) => Err(trouble(error)),
             }
+        })
+    }
+
+    fn examine(&self, place: Place) -> Answer<'_, Option<String>> {
+        Box::pin(async move {
+            let repaired = match mend(&self.store, &self.name(place), Look::Bytes, &self.progress).await {
+                Err(StoreError::NotFound { .. }) => return Ok(None),
+                other => other.map_err(trouble)?,
+            };
+            if !repaired.rebuilt.is_empty() {
+                tracing::warn!(
+                    "{}: {} fragments were made anew",
+                    self.name(place),
+                    repaired.rebuilt.len()
+                );
+            }
+            let (lost, owed) = (repaired.hopeless.len(), repaired.unplaced.len());
+            let wrong = format!("{lost} extents can't be rebuilt, {owed} fragments are missing");
+            Ok((lost + owed > 0).then_some(wrong))
         })
     }
 
@@ -325,11 +349,6 @@ impl StorageProvider for Striped {
     fn tidy(&self) -> Answer<'_, ()> {
         Box::pin(async move { self.store.sweep(DELETE_AT_ONCE).await.map(drop).map_err(trouble) })
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-fn spooling(error: std::io::Error) -> Trouble {
-    Trouble(format!("bytes that wait for the clouds: {error}"))
 }
 
 /// One version of an object that is read.
@@ -380,6 +399,15 @@ impl Origin for Version {
         self.len
     }
 
+    /// The extent, as far as its providers are asked for it in one request each.
+    fn window(&self, at: u64) -> Range<u64> {
+        let snapshot = self.snapshot();
+        let pieces = snapshot.pieces();
+        let piece = &pieces[pieces.partition_point(|piece| piece.offset + piece.len <= at)];
+        let from = piece.offset + (at - piece.offset) / WINDOW * WINDOW;
+        from..(piece.offset + piece.len).min(from + WINDOW)
+    }
+
     fn fetch(&self, range: Range<u64>) -> Answer<'_, Bytes> {
         Box::pin(async move { self.fetch_now(range).await.map_err(trouble) })
     }
@@ -401,128 +429,5 @@ impl Object for Version {
             self.len
         );
         Box::pin(async move { self.striped.cache.read(self, range).await })
-    }
-}
-
-/// A share on its way in: the client's side.
-#[derive(Debug)]
-struct Unfinished {
-    len: u64,
-    spool: Arc<Spool>,
-    /// Bytes from the first on that wait no longer.
-    left: watch::Receiver<u64>,
-    prefix: watch::Sender<u64>,
-    pump: Option<JoinHandle<Result<Inflow, Failed>>>,
-}
-
-/// A put that can't go on, with what is to be given up.
-type Failed = (StoreError, Option<Box<Inflow>>);
-
-impl Incoming for Unfinished {
-    fn write(&mut self, at: u64, bytes: Bytes) -> Answer<'_, ()> {
-        let spool = self.spool.clone();
-        Box::pin(async move {
-            let written = spawn_blocking(move || spool.write(at, &bytes)).await;
-            written.expect("writing to a spool does not panic").map_err(spooling)
-        })
-    }
-
-    fn holds(&mut self, at: u64, bytes: Bytes) -> Answer<'_, bool> {
-        let spool = self.spool.clone();
-        let waits = *self.left.borrow() <= at;
-        Box::pin(async move {
-            let held = spawn_blocking(move || Ok(waits && spool.read(at..at + bytes.len() as u64)? == bytes)).await;
-            held.expect("reading a spool does not panic").map_err(spooling)
-        })
-    }
-
-    fn advance(&mut self, prefix: u64) -> Answer<'_, ()> {
-        // If the other side has failed, the end of the share tells.
-        let _ = self.prefix.send(prefix);
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<(), Trouble>> {
-        let _ = self.prefix.send(self.len);
-        let pump = self.pump.take().expect("it is finished once");
-        Box::pin(async move {
-            let inflow = match pump.await.map_err(|panic| Trouble(panic.to_string()))? {
-                Ok(inflow) => inflow,
-                Err((error, None)) => return Err(trouble(error)),
-                Err((error, Some(inflow))) => {
-                    let end = inflow.abandon().await;
-                    return Err(Trouble(format!("{}; {end}", trouble(error))));
-                }
-            };
-            inflow.finish().await.map(drop).map_err(trouble)
-        })
-    }
-
-    fn abandon(mut self: Box<Self>) -> BoxFuture<'static, ()> {
-        let pump = self.pump.take();
-        // Without a sender the other side ends.
-        drop(self);
-        Box::pin(async move {
-            if let Some(pump) = pump {
-                give_up(pump).await;
-            }
-        })
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(pump) = self.pump.take() {
-            tokio::spawn(give_up(pump));
-        }
-    }
-}
-
-async fn give_up(pump: JoinHandle<Result<Inflow, Failed>>) {
-    let inflow = match pump.await {
-        Ok(Ok(inflow)) => inflow,
-        Ok(Err((_, Some(inflow)))) => *inflow,
-        Ok(Err((_, None))) | Err(_) => return,
-    };
-    inflow.abandon().await;
-}
-
-/// A share on its way in: the clouds' side. Takes an extent whenever one waits in order.
-struct Pump {
-    store: Arc<Store>,
-    progress: Arc<dyn Progress>,
-    spool: Arc<Spool>,
-    put: Put,
-    len: u64,
-    arriving: watch::Receiver<u64>,
-    gone: watch::Sender<u64>,
-}
-
-impl Pump {
-    async fn run(mut self) -> Result<Inflow, Failed> {
-        let begun = self
-            .store
-            .begin_put(self.put.clone(), self.len, self.progress.clone())
-            .await;
-        let mut inflow = begun.map_err(|error| (error, None))?;
-        let mut at = 0;
-        while inflow.next_len() > 0 {
-            let to = at + inflow.next_len();
-            if self.arriving.wait_for(|prefix| *prefix >= to).await.is_err() {
-                let gone = StoreError::Refused {
-                    name: self.put.name.clone(),
-                    found: "it was given up".to_owned(),
-                };
-                return Err((gone, Some(Box::new(inflow))));
-            }
-            if let Err(error) = inflow.push(Outflow::new(self.spool.clone(), at..to)).await {
-                return Err((error, Some(Box::new(inflow))));
-            }
-            self.spool.free(at..to);
-            at = to;
-            // If nobody asks any more, nobody has to know.
-            let _ = self.gone.send(at);
-        }
-        Ok(inflow)
     }
 }

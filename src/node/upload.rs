@@ -233,21 +233,22 @@ async fn take(
     range: Range<u64>,
     mut body: Body<'_>,
 ) -> Result<(), Refusal> {
-    let (mut at, mut held) = (range.start, BytesMut::new());
+    let (mut at, mut frame) = (range.start, Bytes::new());
     while at < range.end {
-        let left = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(PIECE);
-        while held.len() < left {
-            let more = body
-                .next()
-                .await
-                .ok_or(Refusal::Input("a body shorter than its range"))??;
-            held.extend_from_slice(&more);
+        let len = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(PIECE);
+        // A piece has memory of its own, and no more than it needs: it may wait for long.
+        let mut piece = BytesMut::with_capacity(len);
+        while piece.len() < len {
+            if frame.is_empty() {
+                let more = body.next().await;
+                frame = more.ok_or(Refusal::Input("a body shorter than its range"))??;
+            }
+            piece.extend_from_slice(&frame.split_to(frame.len().min(len - piece.len())));
         }
-        let piece = held.split_to(left).freeze();
-        keep(incoming, filled, at, &piece).await?;
-        at += left as u64;
+        keep(incoming, filled, at, &piece.freeze()).await?;
+        at += len as u64;
     }
-    if !held.is_empty() || body.next().await.transpose()?.is_some_and(|more| !more.is_empty()) {
+    if !frame.is_empty() || body.next().await.transpose()?.is_some_and(|more| !more.is_empty()) {
         return Err(Refusal::Input("a body longer than its range"));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::late::Late;
 use super::send::Sent;
-use crate::catalog::record::Place;
+use crate::catalog::record::{Piece, Place};
 use crate::fragment::id::{ExtentId, Kind};
 
 /// All extents are at the rule, the root too.
@@ -24,23 +24,39 @@ impl Complete {
         all.filter_map(|sent| sent.late.take()).collect()
     }
 
-    /// Where each data extent stands in the object.
-    pub(super) fn places(&self) -> Vec<Place> {
-        let data = match self.kind {
+    /// The data extents, in order.
+    fn data(&self) -> Vec<&Sent> {
+        match self.kind {
             Kind::RootData => vec![&self.root],
             _ => self.parts.iter().collect(),
+        }
+    }
+
+    /// Where each data extent stands in the object.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let pieces = self.pieces().into_iter();
+        let place = |piece: Piece| Place {
+            extent: piece.extent.id,
+            offset: piece.offset,
+            len: piece.len,
         };
+        pieces.map(place).collect()
+    }
+
+    /// The same with their fragments, as they were sent.
+    pub(super) fn pieces(&self) -> Vec<Piece> {
         let mut offset = 0;
-        let place = |sent: &Sent| {
+        let piece = |sent: &Sent| {
             let len = sent.extent.shape.payload_len;
             offset += len;
-            Place {
-                extent: sent.extent.id,
+            Piece {
+                extent: sent.extent.clone(),
+                fragments: sent.fragments.clone(),
                 offset: offset - len,
                 len,
             }
         };
-        data.into_iter().map(place).collect()
+        self.data().into_iter().map(piece).collect()
     }
 
     /// The extents that are no data: manifests, and a removal's root.

@@ -9,10 +9,11 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::Store;
-use super::draft::Ahead;
+use super::draft::{Ahead, Draft};
 use super::error::StoreError;
 use super::put::{Complete, Failure, Put, Stored, Writing, landed_part};
 use super::send::{Progress, Sent};
@@ -80,13 +81,26 @@ impl Inflow {
     /// Hands over the next extent: exactly [`Inflow::next_len`] bytes of `source`. Answers when they were read; a part is sent behind that.
     /// After an error only [`Inflow::abandon`] is left.
     pub async fn push(&mut self, source: impl Read + Send + 'static) -> Result<(), StoreError> {
-        let (want, alone) = (self.next_len(), self.len == self.next_len() && self.taken == 0);
+        let want = self.next_len();
         let layout = self.writing.layout(&self.writing.owner(self.ordinal, Some(0)));
         let permit = self.writing.store.reserve(layout.memory(want)).await;
         let (draft, _, _) = self
             .writing
             .fill(layout, Some(want), Ahead::new(source.take(want)))
             .await?;
+        self.send(draft, want, permit).await
+    }
+
+    /// The same of bytes that are in memory.
+    pub async fn push_held(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let want = self.next_len();
+        let layout = self.writing.layout(&self.writing.owner(self.ordinal, Some(0)));
+        let permit = self.writing.store.reserve(layout.memory(want)).await;
+        let draft = self.writing.draft_of(layout, bytes);
+        self.send(draft, want, permit).await
+    }
+
+    async fn send(&mut self, draft: Draft, want: u64, permit: OwnedSemaphorePermit) -> Result<(), StoreError> {
         if draft.filled() != want {
             return Err(StoreError::Source {
                 name: self.writing.put.name.clone(),
@@ -96,6 +110,7 @@ impl Inflow {
                 ),
             });
         }
+        let alone = self.len == want && self.taken == 0;
         self.taken += want;
         if alone {
             let owner = self.writing.owner(0, Some(self.len));

@@ -51,8 +51,12 @@ enum Step {
 }
 
 impl Store {
-    /// Makes a new version of an object. [`StoreError::Refused`] if `change.base` is not the newest any more.
-    pub async fn modify(self: &Arc<Store>, change: Modify, progress: Arc<dyn Progress>) -> Result<Stored, StoreError> {
+    /// Makes a new version of an object, and holds it for reading. [`StoreError::Refused`] if `change.base` is not the newest any more.
+    pub async fn modify(
+        self: &Arc<Store>,
+        change: Modify,
+        progress: Arc<dyn Progress>,
+    ) -> Result<(Stored, Snapshot), StoreError> {
         let generation = change.base.as_ref().map(|base| base.version().generation);
         let put = Put {
             name: change.name.clone(),
@@ -63,7 +67,12 @@ impl Store {
         };
         let writing = Arc::new(self.writing(put, progress).await?);
         match ship(&writing, &Arc::new(change)).await {
-            Ok(complete) => writing.commit(complete).await,
+            Ok(complete) => {
+                let pieces = complete.pieces();
+                let stored = writing.commit(complete).await?;
+                let snapshot = Snapshot::of(stored.version.clone(), pieces);
+                Ok((stored, snapshot))
+            }
             Err(failure) => Err(writing.give_up(failure).await),
         }
     }

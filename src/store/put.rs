@@ -30,6 +30,9 @@ use crate::fragment::owner::Owner;
 use crate::plant::{Bug, planted};
 use crate::provider::ProviderError;
 
+/// An extent of up to so many bytes is coded where it stands: that takes less than to wake another thread.
+const AT_ONCE: u64 = 16 << 10;
+
 /// What to store, and how.
 #[derive(Clone, Debug)]
 pub struct Put {
@@ -322,9 +325,9 @@ impl Writing {
         let copies: Vec<u64> = seats.chosen.iter().map(|_| store.entropy.number()).collect();
         let intent = self.intent(extent.clone(), &seats.chosen, &copies);
         let (keys, code, pool, numbers) = (store.keys.clone(), self.code.clone(), store.pool.clone(), copies);
-        let work = store
-            .workers
-            .run(move || weave(&keys, &code, &pool, draft, extent, &owner, &numbers));
+        let small = draft.filled() <= AT_ONCE;
+        let weave = move || weave(&keys, &code, &pool, draft, extent, &owner, &numbers);
+        let work = async { if small { weave() } else { store.workers.run(weave).await } };
         let (woven, noted) = tokio::join!(work, store.catalog.intend(intent.clone()));
         noted?;
         let mut woven = woven.map_err(|error| self.miscoded(error))?;

@@ -134,7 +134,9 @@ impl Store {
         let copies = intent.fragments.iter().map(|fragment| fragment.copy).collect();
         let mut flight = Flight::new(self, extent, fragments, seating, copies, rule, progress);
         let mut scatter = Scatter::new(flight.seats.len());
-        let mut deadline = Instant::now() + self.settings.patience;
+        let began = Instant::now();
+        let mut deadline = began + self.settings.patience;
+        let mut leave_at = None;
         let mut hedge = Instant::now() + flight.lateness();
         loop {
             let event = tokio::select! {
@@ -152,14 +154,19 @@ impl Store {
                     flight.hedge(&scatter, &intent).await;
                     continue;
                 }
+                () = sleep_until(leave_at.unwrap_or(deadline)), if leave_at.is_some() => {
+                    if let Some(room) = self.behind.take(flight.outstanding(&scatter)) {
+                        return flight.leave(&scatter, room);
+                    }
+                    leave_at = None;
+                    continue;
+                }
             };
             match scatter.on(event, |now| rule.holds(now, &flight.seats)) {
                 Action::Wait => {}
                 Action::Acknowledge => {
-                    if self.settings.acknowledge == Acknowledge::Quorum
-                        && let Some(room) = self.behind.take(flight.outstanding(&scatter))
-                    {
-                        return flight.leave(&scatter, room);
+                    if self.settings.acknowledge == Acknowledge::Quorum {
+                        leave_at = Some(Instant::now() + (began.elapsed() / 4).min(LONGEST_LINGER));
                     }
                     deadline = deadline.min(Instant::now() + self.straggling(&scatter, &flight.seats));
                 }
@@ -193,6 +200,9 @@ const SHORTEST_HEDGE: Duration = Duration::from_millis(500);
 
 /// The longest.
 const LONGEST_HEDGE: Duration = Duration::from_secs(10);
+
+/// How long an extent that may be left behind at the rule still waits for seats that are nearly there: each that is late costs a transaction of its own.
+const LONGEST_LINGER: Duration = Duration::from_millis(5);
 
 /// How long a put that is safe waits for providers all of which failed their last calls.
 const FORLORN: Duration = Duration::from_secs(1);

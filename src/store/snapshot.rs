@@ -18,6 +18,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A version that was just committed.
+    pub(super) fn of(version: Version, pieces: Vec<Piece>) -> Snapshot {
+        Snapshot { version, pieces }
+    }
+
     /// The version.
     #[must_use]
     pub fn version(&self) -> &Version {

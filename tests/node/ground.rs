@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use raic::catalog::sqlite::SqliteCatalog;
 use raic::clock::{Clock, FixedClock};
 use raic::cloud_set::policy::Policy;
@@ -15,6 +16,7 @@ use raic::node::provider::StorageProvider;
 use raic::node::run::{Parts, Running};
 use raic::node::spool::Room;
 use raic::node::striped::{self, Limits, Striped};
+use raic::provider::Provider;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
@@ -39,6 +41,11 @@ pub(crate) struct Ground {
     ledger: Arc<SqliteCatalog>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) rules: Rules,
+}
+
+/// Whether a blob is more than a header: records of epochs have nothing else.
+fn has_data((_, blob): &(&String, &Bytes)) -> bool {
+    blob.len() > 512
 }
 
 impl Ground {
@@ -122,6 +129,26 @@ impl Ground {
     /// Moves the time that the next node begins with.
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock.advance(seconds * 1_000_000_000);
+    }
+
+    /// Data blobs at the providers; none for a folder.
+    pub(crate) async fn blobs(&self) -> usize {
+        match &self.backend {
+            Backend::Folder(_) => 0,
+            Backend::Striped(set, _) => set.lock().await.fragments().iter().flatten().filter(has_data).count(),
+        }
+    }
+
+    /// The first provider loses what it holds; answers how many blobs there were at all of them.
+    pub(crate) async fn lose_what_a_provider_holds(&self) -> usize {
+        let before = self.blobs().await;
+        if let Backend::Striped(set, _) = &self.backend {
+            let set = set.lock().await;
+            for (key, _) in set.fragments()[0].iter().filter(has_data) {
+                set.memories[0].delete(key).await.expect("memory forgets");
+            }
+        }
+        before
     }
 
     /// Its time in seconds.

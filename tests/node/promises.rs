@@ -336,6 +336,33 @@ pub(crate) async fn an_advisory_is_kept_once(ground: Ground) {
     );
 }
 
+pub(crate) async fn a_share_that_is_called_damaged_is_read_mended_and_taken_off_the_list(ground: Ground) {
+    let node = ground.start().await;
+    let mut client = node.client().await;
+    let si = index('v');
+    client.put(&si, 0, b"said to be damaged").await;
+    let message = map(&[("reason", text("hash mismatch"))]);
+    client.post(&format!("immutable/{si}/0/corrupt"), &[], &message).await;
+    let before = ground.lose_what_a_provider_holds().await;
+    node.control("POST", "/advance?seconds=59").await;
+    let listed = node.control("GET", "/advisories").await;
+    assert_eq!(
+        listed["advisories"].as_array().map(Vec::len),
+        Some(1),
+        "others may come with it"
+    );
+    node.control("POST", "/advance?seconds=1").await;
+    assert_eq!(node.control("GET", "/advisories").await, json!({"advisories": []}));
+    assert_eq!(ground.blobs().await, before);
+    // Reading costs, and anybody may call.
+    client.post(&format!("immutable/{si}/0/corrupt"), &[], &message).await;
+    node.control("POST", "/advance?seconds=3600").await;
+    let listed = node.control("GET", "/advisories").await;
+    assert_eq!(listed["advisories"].as_array().map(Vec::len), Some(1), "once a day");
+    node.control("POST", "/advance?seconds=90000").await;
+    assert_eq!(node.control("GET", "/advisories").await, json!({"advisories": []}));
+}
+
 pub(crate) async fn shares_go_with_their_leases_if_the_owner_wants_it(mut ground: Ground) {
     let si = index('m');
     let node = ground.start().await;

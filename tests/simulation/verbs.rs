@@ -179,7 +179,8 @@ impl Run {
             len: whole.len() as u64,
         };
         let store = self.store.clone();
-        match self.attempt(async { store.modify(change, silent()).await }).await? {
+        let modify = async { store.modify(change, silent()).await.map(|(stored, _)| stored) };
+        match self.attempt(modify).await? {
             Some(Err(error @ (StoreError::Unreachable { .. } | StoreError::Lost { .. }))) => {
                 self.unread(name, &error).await
             }

@@ -31,6 +31,15 @@ impl Ledger for SqliteCatalog {
         self.make(Change::Advise { advisory, most })
     }
 
+    fn answered(&self, share: ShareKey, at: i64) -> Answer<'_, ()> {
+        self.write(move |conn| {
+            let sql = "DELETE FROM advisory WHERE mutable = ?1 AND bucket = ?2 AND number = ?3 AND at <= ?4";
+            conn.prepare_cached(sql)?
+                .execute(params![share.mutable, share.index, share.number, at])?;
+            Ok(())
+        })
+    }
+
     fn advisories(&self) -> Answer<'_, Vec<Advisory>> {
         self.read(advisories)
     }
