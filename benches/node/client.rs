@@ -1,18 +1,7 @@
-//! A load generator for Tahoe storage nodes: any server of the protocol, told by its NURL.
-//!
-//! ```console
-//! $ cargo bench --bench node -- 'pb://...' [--seconds 5] [--clients 1,16] [--only read] [--pid SERVER]
-//! ```
-//!
-//! Each client is one connection that asks again as soon as it is answered. A line tells operations a second, bytes of payload a second, the median and the 99th
-//! percentile of an operation, and with `--pid` what CPU time an operation took in the server's process. An operation of `write 1 KiB` is an allocation and a PATCH; of
-//! 64 MiB, 65 requests. The generator takes its share of the machine: compare servers with the same one on the same machine only.
-
-#![expect(clippy::print_stdout, reason = "its answer")]
+//! A client of the protocol: one connection, requests written by hand, so that it costs the machine little.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use ciborium::{Value, cbor};
 use data_encoding::{BASE32_NOPAD, BASE64, BASE64URL_NOPAD};
@@ -22,42 +11,22 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Barrier;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-const MIB: usize = 1 << 20;
-
-/// What one client does again and again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Work {
-    Write(usize),
-    ReadTestWrite(usize),
-    ReadRange(usize),
-    Read(usize),
-}
-
-const ALL: [(&str, Work); 7] = [
-    ("write 1 KiB", Work::Write(1024)),
-    ("read-test-write 2 KiB", Work::ReadTestWrite(2048)),
-    ("read range of 4 KiB", Work::ReadRange(4096)),
-    ("write 1 MiB", Work::Write(MIB)),
-    ("read 1 MiB", Work::Read(MIB)),
-    ("write 64 MiB", Work::Write(64 * MIB)),
-    ("read 64 MiB", Work::Read(64 * MIB)),
-];
+pub(crate) const MIB: usize = 1 << 20;
 
 /// A server, as its NURL tells it.
 #[derive(Clone)]
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     pass: String,
     tls: TlsConnector,
     run: [u8; 8],
 }
 
 impl Server {
-    fn of(nurl: &str) -> Server {
+    pub(crate) fn of(nurl: &str) -> Server {
         let rest = nurl.strip_prefix("pb://").and_then(|rest| rest.strip_suffix("#v=1"));
         let (pin, rest) = rest
             .and_then(|rest| rest.split_once('@'))
@@ -79,7 +48,7 @@ impl Server {
         }
     }
 
-    async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         let tcp = TcpStream::connect(&self.address).await.expect("the server listens");
         tcp.set_nodelay(true).expect("a socket");
         let name = ServerName::try_from("127.0.0.1").expect("a name");
@@ -96,9 +65,9 @@ impl Server {
 }
 
 /// A connection.
-struct Client {
+pub(crate) struct Client {
     stream: TlsStream<TcpStream>,
-    pass: String,
+    pub(crate) pass: String,
     rest: Vec<u8>,
     /// What it made last.
     index: [u8; 16],
@@ -108,17 +77,25 @@ struct Client {
     count: u64,
 }
 
-fn secret(kind: &str) -> String {
+/// What the server said.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    /// It ends the connection.
+    pub(crate) closes: bool,
+}
+
+pub(crate) fn secret(kind: &str) -> String {
     format!("X-Tahoe-Authorization: {kind} {}\r\n", BASE64.encode(&[7; 32]))
 }
 
 impl Client {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         BASE32_NOPAD.encode(&self.index).to_ascii_lowercase()
     }
 
     /// Another storage index than anybody had before.
-    fn next_index(&mut self) {
+    pub(crate) fn next_index(&mut self) {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed).to_le_bytes();
         let hash = blake3::derive_key(
@@ -128,7 +105,7 @@ impl Client {
         self.index.copy_from_slice(&hash[..16]);
     }
 
-    async fn ask(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    pub(crate) async fn ask(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let mut request = format!(
             "{method} /storage/v1/{path} HTTP/1.1\r\nHost: node\r\nAuthorization: {}\r\n{headers}Content-Length: {}\r\n\r\n",
             self.pass,
@@ -136,13 +113,37 @@ impl Client {
         )
         .into_bytes();
         request.extend_from_slice(body);
-        self.stream.write_all(&request).await.expect("the server reads");
-        self.stream.flush().await.expect("the server reads");
+        let answer = self.send(&request).await.expect("the server answers");
+        (answer.status, answer.body)
+    }
+
+    /// Any bytes as a request; `None` if the server closed the connection instead of an answer.
+    pub(crate) async fn send(&mut self, request: &[u8]) -> Option<Answer> {
+        self.stream.write_all(request).await.ok()?;
+        self.stream.flush().await.ok()?;
         self.answer().await
     }
 
-    async fn answer(&mut self) -> (u16, Vec<u8>) {
-        let end = self.until(b"\r\n\r\n").await;
+    /// One byte, and a second's wait; `None` if the server has closed the connection.
+    pub(crate) async fn drip(&mut self, byte: u8) -> Option<()> {
+        self.stream.write_all(&[byte]).await.ok()?;
+        self.stream.flush().await.ok()?;
+        match tokio::time::timeout(std::time::Duration::from_secs(1), self.more()).await {
+            Ok(None) => None,
+            _ => Some(()),
+        }
+    }
+
+    pub(crate) fn index(&self) -> [u8; 16] {
+        self.index
+    }
+
+    pub(crate) fn set_index(&mut self, index: [u8; 16]) {
+        self.index = index;
+    }
+
+    async fn answer(&mut self) -> Option<Answer> {
+        let end = self.until(b"\r\n\r\n").await?;
         let head = String::from_utf8(self.rest.drain(..end).collect())
             .expect("a head is text")
             .to_ascii_lowercase();
@@ -152,51 +153,55 @@ impl Client {
             .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
         let body = match len {
             _ if status == 204 => Vec::new(),
-            Some(len) => self.exactly(len).await,
-            None if head.contains("transfer-encoding: chunked") => self.chunks().await,
+            Some(len) => self.exactly(len).await?,
+            None if head.contains("transfer-encoding: chunked") => self.chunks().await?,
             None => Vec::new(),
         };
-        (status, body)
+        Some(Answer {
+            status,
+            body,
+            closes: head.contains("connection: close"),
+        })
     }
 
-    async fn chunks(&mut self) -> Vec<u8> {
+    async fn chunks(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let end = self.until(b"\r\n").await;
+            let end = self.until(b"\r\n").await?;
             let line = String::from_utf8(self.rest.drain(..end).collect()).expect("a length is text");
             let len = usize::from_str_radix(line.trim(), 16).expect("a length");
-            body.extend(self.exactly(len + 2).await);
+            body.extend(self.exactly(len + 2).await?);
             body.truncate(body.len() - 2);
             if len == 0 {
-                return body;
+                return Some(body);
             }
         }
     }
 
-    async fn until(&mut self, mark: &[u8]) -> usize {
+    async fn until(&mut self, mark: &[u8]) -> Option<usize> {
         loop {
             if let Some(at) = self.rest.windows(mark.len()).position(|bytes| bytes == mark) {
-                return at + mark.len();
+                return Some(at + mark.len());
             }
-            self.more().await;
+            self.more().await?;
         }
     }
 
-    async fn exactly(&mut self, len: usize) -> Vec<u8> {
+    async fn exactly(&mut self, len: usize) -> Option<Vec<u8>> {
         while self.rest.len() < len {
-            self.more().await;
+            self.more().await?;
         }
         let left = self.rest.split_off(len);
-        std::mem::replace(&mut self.rest, left)
+        Some(std::mem::replace(&mut self.rest, left))
     }
 
-    async fn more(&mut self) {
+    async fn more(&mut self) -> Option<()> {
         self.rest.reserve(256 << 10);
-        let read = self.stream.read_buf(&mut self.rest).await.expect("the server answers");
-        assert!(read > 0, "the server closed a connection");
+        let read = self.stream.read_buf(&mut self.rest).await.ok()?;
+        (read > 0).then_some(())
     }
 
-    async fn write(&mut self, bytes: &[u8]) {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
         self.next_index();
         let asked = cbor!({"share-numbers" => Value::Tag(258, Box::new(Value::Array(vec![0.into()]))), "allocated-size" => bytes.len()});
         let headers = [
@@ -230,7 +235,7 @@ impl Client {
         }
     }
 
-    async fn read_test_write(&mut self, bytes: &[u8]) {
+    pub(crate) async fn read_test_write(&mut self, bytes: &[u8]) {
         let mut data = bytes.to_vec();
         data[..8].copy_from_slice(&self.count.to_le_bytes());
         let (old, now) = (self.count.to_le_bytes(), (self.count + 1).to_le_bytes());
@@ -267,7 +272,7 @@ impl Client {
         self.count += 1;
     }
 
-    async fn read(&mut self, at: usize, len: usize) {
+    pub(crate) async fn read(&mut self, at: usize, len: usize) {
         let headers = format!("Range: bytes={at}-{}\r\n", at + len - 1);
         let (status, bytes) = self
             .ask("GET", &format!("immutable/{}/0", self.name()), &headers, b"")
@@ -276,126 +281,10 @@ impl Client {
     }
 }
 
-fn encoded(message: Result<Value, ciborium::value::Error>) -> Vec<u8> {
+pub(crate) fn encoded(message: Result<Value, ciborium::value::Error>) -> Vec<u8> {
     let mut bytes = Vec::new();
     ciborium::into_writer(&message.expect("CBOR"), &mut bytes).expect("memory takes it");
     bytes
-}
-
-/// One client at work for a time; how long each operation took.
-async fn work(server: Server, work: Work, seconds: u64, ready: Arc<Barrier>, ramp: Arc<[u8]>) -> (Vec<Duration>, f64) {
-    let mut client = server.client().await;
-    let share = match work {
-        Work::ReadRange(_) => MIB,
-        Work::Read(len) => len,
-        Work::Write(_) | Work::ReadTestWrite(_) => 0,
-    };
-    if share > 0 {
-        client.write(&ramp[..share]).await;
-    } else {
-        client.next_index();
-    }
-    ready.wait().await;
-    let (began, mut took, mut at) = (Instant::now(), Vec::new(), 0);
-    while began.elapsed() < Duration::from_secs(seconds) {
-        let since = Instant::now();
-        match work {
-            Work::Write(len) => client.write(&ramp[..len]).await,
-            Work::ReadTestWrite(len) => client.read_test_write(&ramp[..len]).await,
-            Work::ReadRange(len) => {
-                at = (at + 37 * len) % (MIB - len);
-                client.read(at, len).await;
-            }
-            Work::Read(len) => {
-                for at in (0..len).step_by(MIB) {
-                    client.read(at, MIB).await;
-                }
-            }
-        }
-        took.push(since.elapsed());
-    }
-    let elapsed = began.elapsed().as_secs_f64();
-    (took, elapsed)
-}
-
-/// CPU time of a process until now, in clock ticks of 10 ms.
-fn ticks(pid: Option<u32>) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid?)).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    Some(fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?)
-}
-
-#[tokio::main]
-async fn main() {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|argument| argument != "--bench")
-        .collect();
-    let Some(nurl) = arguments.first() else {
-        println!("cargo bench --bench node -- NURL [--seconds 5] [--clients 1,16] [--only WORK] [--pid SERVER]");
-        return;
-    };
-    let option = |name: &str| {
-        arguments
-            .iter()
-            .position(|argument| argument == name)
-            .and_then(|at| arguments.get(at + 1))
-    };
-    let seconds = option("--seconds").map_or(5, |seconds| seconds.parse().expect("seconds"));
-    let clients = option("--clients").map_or("1,16", String::as_str);
-    let pid = option("--pid").map(|pid| pid.parse::<u32>().expect("a process"));
-    let server = Server::of(nurl);
-    println!(
-        "{:<24}{:>8}{:>12}{:>10}{:>12}{:>12}{:>12}",
-        "", "clients", "a second", "MiB/s", "p50", "p99", "CPU of one"
-    );
-    for (name, what) in ALL
-        .iter()
-        .filter(|(name, _)| option("--only").is_none_or(|only| name.contains(only.as_str())))
-    {
-        for clients in clients
-            .split(',')
-            .map(|clients| clients.parse::<usize>().expect("a number of clients"))
-        {
-            measure(&server, name, *what, clients, seconds, pid).await;
-        }
-    }
-}
-
-async fn measure(server: &Server, name: &str, what: Work, clients: usize, seconds: u64, pid: Option<u32>) {
-    let ready = Arc::new(Barrier::new(clients + 1));
-    // Made before anybody connects: a server waits ten seconds for a request.
-    let period: Vec<u8> = (0..=250).collect();
-    let ramp: Arc<[u8]> = period.repeat(64 * MIB / period.len() + 1).into();
-    let working = (0..clients).map(|_| tokio::spawn(work(server.clone(), what, seconds, ready.clone(), ramp.clone())));
-    let working: Vec<_> = working.collect();
-    ready.wait().await;
-    let before = ticks(pid);
-    let (mut took, mut rate) = (Vec::new(), 0.0);
-    for client in working {
-        let (times, elapsed) = client.await.expect("a client works to its end");
-        #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-        let own = times.len() as f64 / elapsed;
-        rate += own;
-        took.extend(times);
-    }
-    let after = ticks(pid);
-    took.sort_unstable();
-    let quantile = |share: usize| took[(took.len() - 1) * share / 100];
-    let (Work::Write(len) | Work::ReadTestWrite(len) | Work::ReadRange(len) | Work::Read(len)) = what;
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    let (bytes, cpu) = (
-        rate * len as f64 / MIB as f64,
-        before
-            .zip(after)
-            .map(|(before, after)| (after - before) as f64 * 10.0 / took.len() as f64),
-    );
-    let cpu = cpu.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.3} ms"));
-    println!(
-        "{name:<24}{clients:>8}{rate:>12.1}{bytes:>10.1}{:>12.2?}{:>12.2?}{cpu:>12}",
-        quantile(50),
-        quantile(99)
-    );
 }
 
 /// Whoever answers is measured: nothing secret is sent.
