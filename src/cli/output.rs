@@ -20,6 +20,9 @@ use crate::config::{Environment, Look};
 /// Columns where nobody says how many there are.
 const COLUMNS: usize = 100;
 
+/// Before what goes on of a line that was broken.
+const INDENT: &str = "     ";
+
 /// An answer for scripts. `docs/schemas/` has the JSON Schema of each.
 pub(crate) trait Document: Serialize + JsonSchema {
     /// `raic.VERB/1`: stands in each document.
@@ -96,6 +99,14 @@ impl Output {
         self.lifted(|| write_out(format!("{line}\n").as_bytes()))
     }
 
+    /// Sentences, broken between words where they are wider than there is room.
+    pub(crate) fn fold(&self, text: &str) -> String {
+        self.room.map_or_else(
+            || text.to_owned(),
+            |room| broken(text, room, INDENT).trim_end().to_owned(),
+        )
+    }
+
     /// A line that tells what was done; people only.
     pub(crate) fn said(&self, line: &str) -> Result<(), Failure> {
         if self.json || self.quiet {
@@ -160,7 +171,11 @@ impl Output {
             } else {
                 ("", "")
             };
-            format!("{}warning{}: {}\n", yellow.0, yellow.1, tame(what))
+            let line = format!("{}warning{}: {}\n", yellow.0, yellow.1, tame(what));
+            match self.room.filter(|_| self.breaks) {
+                Some(room) => broken(&line, room, INDENT),
+                None => line,
+            }
         };
         self.aside(&text);
     }
@@ -169,7 +184,7 @@ impl Output {
     pub(crate) fn failure(&self, failure: &Failure) {
         let text = match self.room {
             _ if self.json => failure.json(),
-            Some(room) if self.breaks => broken(&failure.text(self.aside), room),
+            Some(room) if self.breaks => broken(&failure.text(self.aside), room, INDENT),
             _ => failure.text(self.aside),
         };
         self.aside(&text);
@@ -213,17 +228,16 @@ impl Paint {
 }
 
 /// The text with lines of at most `columns`, as far as words allow; what goes on is indented. Escape sequences take no column.
-fn broken(text: &str, columns: usize) -> String {
-    const INDENT: &str = "     ";
+pub(super) fn broken(text: &str, columns: usize, indent: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
         let mut used = 0;
         for (at, word) in line.split(' ').enumerate() {
             let len = visible(word);
-            if at > 0 && used + 1 + len > columns && used > INDENT.len() && line.len() > columns {
+            if at > 0 && used + 1 + len > columns && used > indent.len() && line.len() > columns {
                 out.push('\n');
-                out.push_str(INDENT);
-                used = INDENT.len();
+                out.push_str(indent);
+                used = indent.len();
             } else if at > 0 {
                 out.push(' ');
                 used += 1;
@@ -279,8 +293,11 @@ mod tests {
     #[test]
     fn long_lines_are_broken_between_words_and_short_ones_stay() {
         let text = "error[E0001]: one two three four\n   = short\n";
-        assert_eq!(broken(text, 80), text);
-        assert_eq!(broken(text, 22), "error[E0001]: one two\n     three four\n   = short\n");
+        assert_eq!(broken(text, 80, INDENT), text);
+        assert_eq!(
+            broken(text, 22, INDENT),
+            "error[E0001]: one two\n     three four\n   = short\n"
+        );
         assert_eq!(visible("\u{1b}[1;31merror\u{1b}[0m:"), 6);
     }
 }

@@ -61,6 +61,8 @@ pub struct Plan {
     pub calls: u64,
     /// Mixes that are lived through, at most.
     pub mixes: usize,
+    /// Reads of each, over its objects in turn.
+    pub reads: u32,
     /// Providers that are taken out at once: 0 to 2.
     pub outs: usize,
     /// The mix that the owner has: providers and k.
@@ -285,6 +287,7 @@ pub async fn live_one(
     let trial = Trial {
         k: mix.k,
         objects: plan.setting.objects,
+        reads: plan.reads,
         len: plan.setting.object,
         seed: plan.setting.seed,
         outs: plan.outs,

@@ -1,7 +1,7 @@
 //! A mix lived through by the real store: objects are put and got one after the other, healthy, then with providers out.
 //!
 //! ```text
-//! objects: put ─▶ got ─▶ for each provider, or pair: out, got again, back
+//! objects: put ─▶ got, round after round ─▶ for each provider, or pair: out, got again, back
 //! ```
 //!
 //! Over simulated providers time is virtual; over real ones it is what it is.
@@ -35,8 +35,10 @@ use crate::store::{Ground, Settings, Store};
 pub struct Trial {
     /// Fragments that read an extent.
     pub k: u16,
-    /// How many objects.
+    /// How many objects are put.
     pub objects: u32,
+    /// How many reads there are, over the objects in turn.
+    pub reads: u32,
     /// Bytes of each.
     pub len: u64,
     /// Of ids, and of laws.
@@ -79,7 +81,17 @@ pub fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
 /// A provider that keeps a law, with what it holds in memory.
 #[must_use]
 pub fn simulated(law: &Law, seed: u64) -> Arc<Own> {
-    let inner = Simulated::new(law.clone(), Arc::new(Memory::new(&law.name)), seed);
+    lawful(law, Memory::new(&law.name), seed)
+}
+
+/// The same for measuring, where one body is put thousands of times: it is kept once.
+#[must_use]
+pub fn simulated_to_measure(law: &Law, seed: u64) -> Arc<Own> {
+    lawful(law, Memory::sharing(&law.name), seed)
+}
+
+fn lawful(law: &Law, memory: Memory, seed: u64) -> Arc<Own> {
+    let inner = Simulated::new(law.clone(), Arc::new(memory), seed);
     Arc::new(Own::new(Arc::new(inner), ""))
 }
 
@@ -87,9 +99,10 @@ pub fn simulated(law: &Law, seed: u64) -> Arc<Own> {
 ///
 /// # Panics
 ///
-/// If the trial is of fewer seats than k.
+/// If the trial is of fewer seats than k, or of no object.
 pub async fn live(seats: &[Arc<Own>], trial: &Trial) -> Result<Tried, StoreError> {
     assert!(trial.k >= 1 && seats.len() >= usize::from(trial.k), "k of n seats");
+    assert!(trial.objects >= 1, "objects to read");
     let store = open(trial, seats).await?;
     let policy = policy(trial, seats.len());
     let data: Vec<u8> = (0..trial.len)
@@ -105,21 +118,21 @@ pub async fn live(seats: &[Arc<Own>], trial: &Trial) -> Result<Tried, StoreError
     }
     let mut tried = Tried {
         puts: Seen::in_a_row(trial.len, &puts),
-        gets: read_all(&store, trial.objects, &data).await,
+        gets: read_all(&store, trial, trial.reads, &data).await,
         without: Vec::new(),
     };
     for out in outs(seats.len(), trial.outs) {
-        // Pairs are many: a quarter of the objects tells enough.
-        let objects = if out.len() < 2 {
-            trial.objects
+        // Pairs are many: a quarter of the reads tells enough.
+        let reads = if out.len() < 2 {
+            trial.reads
         } else {
-            trial.objects.div_ceil(4)
+            trial.reads.div_ceil(4)
         };
         switch(seats, &out, true);
-        let gets = read_all(&store, objects, &data).await;
+        let gets = read_all(&store, trial, reads, &data).await;
         switch(seats, &out, false);
         // Whoever was out is asked again, so that the next reads find all well.
-        read_all(&store, 2, &data).await;
+        read_all(&store, trial, 2, &data).await;
         tried.without.push(Without { out, gets });
     }
     Ok(tried)
@@ -197,11 +210,11 @@ async fn put(store: &Arc<Store>, policy: &Policy, name: &str, data: &[u8]) -> Re
     store.put(put, source, Arc::new(Silent)).await.map(drop)
 }
 
-async fn read_all(store: &Arc<Store>, objects: u32, data: &[u8]) -> Seen {
+async fn read_all(store: &Arc<Store>, trial: &Trial, reads: u32, data: &[u8]) -> Seen {
     let mut times = Vec::new();
-    for number in 0..objects {
+    for number in 0..reads {
         let begin = Instant::now();
-        let got = get(store, &number.to_string()).await;
+        let got = get(store, &(number % trial.objects).to_string()).await;
         let failed = match got {
             Ok(got) if got == data => None,
             Ok(_) => Some(Class::Corrupt),
@@ -246,6 +259,7 @@ mod tests {
         Trial {
             k,
             objects,
+            reads: objects,
             len: 200_000,
             seed,
             outs: 1,
@@ -302,5 +316,15 @@ mod tests {
             outs(3, 2),
             [vec![0], vec![1], vec![2], vec![0, 1], vec![0, 2], vec![1, 2]]
         );
+    }
+    #[test]
+    fn a_few_objects_can_be_read_many_times() {
+        let few = Trial {
+            reads: 50,
+            outs: 0,
+            ..trial(2, 4, 9)
+        };
+        let tried = run(&["near", "steady", "edge"], &few);
+        assert_eq!((tried.puts.succeeded(), tried.gets.succeeded()), (4, 50));
     }
 }

@@ -1,7 +1,7 @@
 //! A provider that keeps its blobs in memory, in the order of their keys: the plain definition of the port.
 //!
 //! It never waits and never fails but where the port says so; what wraps it adds the rest. A body is kept as a copy,
-//! so that nothing of what a writer gave is held; a reader gets the kept bytes themselves.
+//! so that nothing of what a writer gave is held, unless it is asked to share; a reader gets the kept bytes themselves.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +16,7 @@ use super::{Call, Class, Listed, Operation, Parts, Provider, ProviderError, Stat
 /// Blobs in memory, gone with the process.
 pub struct Memory {
     name: String,
+    shares: bool,
     blobs: Mutex<BTreeMap<String, Bytes>>,
 }
 
@@ -24,7 +25,16 @@ impl Memory {
     pub fn new(name: impl Into<String>) -> Memory {
         Memory {
             name: name.into(),
+            shares: false,
             blobs: Mutex::default(),
+        }
+    }
+
+    /// The same, but the bytes themselves are kept: for who puts one body many times and counts it against no budget.
+    pub fn sharing(name: impl Into<String>) -> Memory {
+        Memory {
+            shares: true,
+            ..Memory::new(name)
         }
     }
 
@@ -95,7 +105,12 @@ impl Provider for Memory {
         Box::pin(async move {
             let len = Some(body.len() as u64);
             // A copy: who sends counts the body against a budget until the last holder lets go.
-            self.lock().insert(key.to_owned(), Bytes::copy_from_slice(&body));
+            let kept = if self.shares {
+                body
+            } else {
+                Bytes::copy_from_slice(&body)
+            };
+            self.lock().insert(key.to_owned(), kept);
             Ok(Stored { len, etag: None })
         })
     }

@@ -82,19 +82,21 @@ fn in_an_empty_home_a_bench_is_whole_says_simulated_everywhere_and_one_seed_is_o
 #[test]
 fn without_a_configuration_a_bench_is_on_providers_that_do_not_exist() {
     let home = Home::new();
-    let run = home
-        .raic(&[
-            "bench",
-            "--sizes",
-            "1KiB",
-            "--duration",
-            "2s",
-            "--objects",
-            "4",
-            "--mixes",
-            "1",
-        ])
-        .ends(0);
+    let line = [
+        "bench",
+        "--sizes",
+        "1KiB",
+        "--duration",
+        "2s",
+        "--objects",
+        "4",
+        "--mixes",
+        "1",
+    ];
+    let run = home.raic_with(&line, &[("COLUMNS", "60")]).ends(0);
+    for row in run.out.lines() {
+        assert!(row.chars().count() <= 60, "{row}");
+    }
     assert!(
         run.out.starts_with("SIMULATED") && run.err.contains("there is no configuration"),
         "{}",
@@ -223,7 +225,18 @@ fn a_run_foretells_mixes_that_are_tried_later() {
     let home = Home::new();
     simulated(&home, &["--out", "a"]).ends(0);
     // The slowest of so few reads are too few to hold it to: half of the reads are not.
-    let told = home.raic(&["bench", "verify", "a", "--mixes", "3", "--objects", "60", "--json"]);
+    let told = home.raic(&[
+        "bench",
+        "verify",
+        "a",
+        "--mixes",
+        "3",
+        "--objects",
+        "20",
+        "--reads",
+        "60",
+        "--json",
+    ]);
     assert!(told.code == 0 || told.code == 8, "{}", told.err);
     let told = told.json();
     assert_eq!(told["schema"], "raic.bench.verify/1");

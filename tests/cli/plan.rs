@@ -261,3 +261,26 @@ fn a_plan_on_a_bench_weighs_what_was_measured() {
     }
     home.raic(&[&line[..], &["--max-p99", "1ms"]].concat()).ends(1);
 }
+
+#[test]
+fn answers_keep_within_the_width_of_the_terminal() {
+    let home = Home::new();
+    let asked = ["--what-if", "leave:backblaze-b2", "--what-if", "grow:5%/month"];
+    let line = plan(&asked);
+    for columns in ["60", "100"] {
+        let wide: usize = columns.parse().unwrap();
+        for line in [&line[..], &["prices"], &["prices", "wasabi", "hetzner-eu"]] {
+            let run = home.raic_with(line, &[("COLUMNS", columns)]).ends(0);
+            for row in run.out.lines() {
+                assert!(row.chars().count() <= wide, "{columns}: {row}");
+            }
+        }
+        // What was cut from beside a row stands below it.
+        let run = home.raic_with(&line, &[("COLUMNS", columns)]).ends(0);
+        assert!(
+            run.out.contains("backblaze-b2") && run.out.contains("K+M"),
+            "{}",
+            run.out
+        );
+    }
+}

@@ -13,11 +13,12 @@ use crate::mix::threshold::Threshold;
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "\
-Blobs and objects go under a prefix of their own and are removed. What it costs at most is told first. Without a configuration, or with
---sim, six providers are measured that don't exist: their speeds are invented, the store that runs on them is the real one, time is virtual.
+Blobs and objects go under a prefix of their own and are removed. What it costs at most is told first. \
+Without a configuration, or with --sim, six providers are measured that don't exist: their speeds are invented, \
+the store that runs on them is the real one, time is virtual.
   raic bench --sim --out run1               no account needed; then open run1/report.html
-  raic bench --providers b2-eu,wasabi --duration 10s --concurrency 1,8 --max-cost 0.05 --out run2
-  raic bench --threshold 'read.p99<500ms' --threshold 'b2-eu.write.rate>10MiB/s'      exit code 8 if one isn't kept
+  raic bench --providers b2-eu,wasabi --concurrency 1,8 --max-cost 0.05 --out run2
+  raic bench --threshold 'b2-eu.write.rate>10MiB/s'         exit code 8 if it isn't kept
   raic bench compare run1 run2 --threshold 20%"
 )]
 pub(crate) struct Bench {
@@ -128,9 +129,12 @@ pub(crate) struct BenchVerify {
     /// How many mixes
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) mixes: usize,
-    /// Objects that each is tried with
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..=10_000))]
+    /// Objects that are put for each
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(4..=10_000))]
     pub(crate) objects: u32,
+    /// Reads of each, over its objects in turn
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(4..=100_000))]
+    pub(crate) reads: u32,
     /// Which mixes are drawn
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -10,12 +10,13 @@ use crate::cloud_set::quantity::Size;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+What is taken for granted stands below the answer; docs/cost.md has the formulas.
   raic plan --data 2TB --read 200GB/month --survive 2 --budget 40
   raic plan --data 2TB --bench run1 --max-p99 500ms
-  raic plan --data 2TB --survive 2 --what-if leave:wasabi --what-if grow:5%/month --what-if price:vultr.storage=12/TB-month
-  raic plan --data 10PB --object 1MB --survive 2                ten thousand million objects, on paper
-  raic plan --data 500GiB --only backblaze-b2,cloudflare-r2,wasabi,ovh-standard --write-policy default
-What is taken for granted stands below the answer; docs/cost.md has the formulas.")]
+  raic plan --data 2TB --survive 2 --what-if leave:wasabi --what-if grow:5%/month
+  raic plan --data 2TB --what-if price:vultr.storage=12/TB-month
+  raic plan --data 10PB --object 1MB --survive 2     ten thousand million objects, on paper
+  raic plan --data 500GiB --only backblaze-b2,wasabi,ovh-standard --write-policy default")]
 pub(crate) struct Plan {
     /// Bytes that you keep, e.g. 2TB
     #[arg(long, value_name = "SIZE", value_parser = crate::cli::verb::plan::size)]

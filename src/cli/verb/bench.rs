@@ -133,13 +133,14 @@ fn plan(args: &args::BenchRun, simulated: bool) -> Plan {
     let mut sizes: Vec<u64> = args.sizes.iter().map(|size| size.bytes().clamp(1, 1 << 30)).collect();
     sizes.sort_unstable();
     sizes.dedup();
+    let objects = args.objects.unwrap_or(if simulated { 120 } else { 40 });
     Plan {
         setting: Setting {
             data: args.data.bytes(),
             read: args.read.bytes(),
             cost_object: COST_OBJECT,
             currency: "USD".to_owned(),
-            objects: args.objects.unwrap_or(if simulated { 120 } else { 40 }),
+            objects,
             object: args.object.bytes().clamp(1, LONGEST_OBJECT),
             sizes,
             lanes,
@@ -151,6 +152,7 @@ fn plan(args: &args::BenchRun, simulated: bool) -> Plan {
         most: if simulated { u64::MAX } else { args.most.bytes() },
         calls: if simulated { sim::MOST_CALLS } else { u64::MAX },
         mixes: args.mixes.unwrap_or(if simulated { 6 } else { 3 }),
+        reads: objects,
         outs: if simulated || args.outage { 2 } else { 0 },
         today: None,
     }

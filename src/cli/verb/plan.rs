@@ -111,15 +111,13 @@ fn answer(
     show(planner, wishes, (choices, top), front, context)?;
     for row in &forbidden {
         let (mix, k, m) = (row.services.join(" "), row.k, row.m);
-        out.said(&format!(
-            "not taken: {mix} {k}+{m}, {:.2} a month: {}",
-            row.cost, row.why
-        ))?;
+        let line = format!("not taken: {mix} {k}+{m}, {:.2} a month: {}", row.cost, row.why);
+        out.said(&out.fold(&line))?;
     }
     for answered in &what_if {
         out.answer(&answered.what)?;
         for line in &answered.says {
-            out.answer(&format!("  {line}"))?;
+            out.answer(&out.fold(&format!("  {line}")))?;
         }
     }
     Ok(())
@@ -364,17 +362,19 @@ fn show(
     context: &Context,
 ) -> Result<(), Failure> {
     let out = &context.out;
-    let columns = [
+    let mut columns = vec![
         right(""),
-        left("MIX"),
+        left("MIX").below(),
         left("K+M"),
         right("A MONTH"),
         left("SURVIVES").spare(3),
         right("UNREADABLE A YEAR"),
         right("LOST A YEAR"),
-        right("READ P99").spare(2),
-        left("WHY").spare(1),
     ];
+    // Speeds are known of a bench only.
+    let measured = choices.iter().any(|choice| choice.reads.is_some());
+    columns.extend(measured.then(|| right("READ P99").spare(2)));
+    columns.push(left("WHY").spare(1));
     let reasons = reasons(choices);
     let row = |(at, choice): (usize, &Choice)| {
         let beaten = if front.contains(choice) {
@@ -382,7 +382,7 @@ fn show(
         } else {
             "another is as good for less"
         };
-        vec![
+        let mut cells = vec![
             (at + 1).to_string(),
             names(planner, choice).join(" "),
             format!("{}+{}", choice.k, choice.m),
@@ -390,11 +390,15 @@ fn show(
             format!("any {}", choice.m),
             minutes(choice.unreadable),
             told(choice.lost),
+        ];
+        let ms = |choice: &Choice| {
             choice
                 .reads
-                .map_or_else(|| "-".to_owned(), |reads| format!("{:.0} ms", reads.p99)),
-            reasons.get(&at).copied().unwrap_or(beaten).to_owned(),
-        ]
+                .map_or_else(|| "-".to_owned(), |reads| format!("{:.0} ms", reads.p99))
+        };
+        cells.extend(measured.then(|| ms(choice)));
+        cells.push(reasons.get(&at).copied().unwrap_or(beaten).to_owned());
+        cells
     };
     // The front can be long: its ends and what is between them in even steps.
     let (cheap, rest) = choices.split_at(top.min(choices.len()));
@@ -407,17 +411,18 @@ fn show(
     for line in table::lines(&columns, &rows, out.room()) {
         out.answer(&line)?;
     }
-    out.said(&format!("amounts in {}", wishes.currency))?;
+    let said = |line: String| out.said(&out.fold(&line));
+    said(format!("amounts in {}", wishes.currency))?;
     let best = amount(choices[0].cost);
     for other in compared(planner, &choices[0]) {
         let less = 100.0 * (other.cost - best) / other.cost.max(1e-9);
-        out.said(&format!("{}: {:.2}, #1 is {less:.0} % less", other.what, other.cost))?;
+        said(format!("{}: {:.2}, #1 is {less:.0} % less", other.what, other.cost))?;
     }
     for (id, why) in &planner.left_out {
-        out.said(&format!("left out: {id}   {why}"))?;
+        said(format!("left out: {id}   {why}"))?;
     }
     for line in assumes(wishes) {
-        out.said(&format!("assumes: {line}"))?;
+        said(format!("assumes: {line}"))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `raic prices`: what services bill, as the price catalog has it, with day, source and trust of each figure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -234,9 +234,8 @@ fn overview(chosen: &[&Tariff], context: &Context, today: i64) -> Result<(), Fai
     for line in table::lines(&columns, &rows, context.out.room()) {
         context.out.answer(&line)?;
     }
-    context.out.said(
-        "? in doubt, remembered or contradicted   - not known, never taken for nothing   raic prices SERVICE  tells sources",
-    )
+    let legend = "? in doubt, remembered or contradicted   - not known, never taken for nothing   raic prices SERVICE tells sources";
+    context.out.said(&context.out.fold(legend))
 }
 
 fn row(tariff: &Tariff, today: i64) -> Vec<String> {
@@ -274,7 +273,8 @@ pub(crate) fn money(amount: Money) -> String {
 fn detail(prices: &Prices, tariff: &Tariff, context: &Context, today: i64) -> Result<(), Failure> {
     let out = &context.out;
     let (id, name, operator) = (&tariff.id, &tariff.name, &tariff.operator);
-    out.answer(&format!("{id}   {name}, of {operator}, in {}", tariff.currency))?;
+    let answer = |line: String| out.answer(&out.fold(&line));
+    answer(format!("{id}   {name}, of {operator}, in {}", tariff.currency))?;
     let columns = [
         left("FIGURE"),
         left("VALUE"),
@@ -284,7 +284,6 @@ fn detail(prices: &Prices, tariff: &Tariff, context: &Context, today: i64) -> Re
         left("SOURCE"),
     ];
     let line = |mark: &Mark| {
-        let source = prices.sources.get(&mark.source);
         vec![
             mark.key.to_owned(),
             mark.value.clone().unwrap_or_else(|| "not known".to_owned()),
@@ -292,7 +291,7 @@ fn detail(prices: &Prices, tariff: &Tariff, context: &Context, today: i64) -> Re
             mark.date.map_or_else(|| "-".to_owned(), |day| day.to_string()),
             mark.date
                 .map_or_else(|| "-".to_owned(), |day| day.age(today).to_string()),
-            source.map_or_else(|| mark.source.clone(), |source| source.what.clone()),
+            mark.source.clone(),
         ]
     };
     let marks = tariff.marks();
@@ -302,14 +301,23 @@ fn detail(prices: &Prices, tariff: &Tariff, context: &Context, today: i64) -> Re
     }
     for mark in &marks {
         for (value, source) in &mark.others {
-            out.answer(&format!("{}: {source} tells {value}", mark.key))?;
+            answer(format!("{}: {source} tells {value}", mark.key))?;
         }
         if let Some(note) = &mark.note {
-            out.answer(&format!("{}: {note}", mark.key))?;
+            answer(format!("{}: {note}", mark.key))?;
         }
     }
     if let Some(note) = &tariff.note {
-        out.answer(note)?;
+        answer(note.clone())?;
+    }
+    let others = marks
+        .iter()
+        .flat_map(|mark| mark.others.iter().map(|(_, source)| source));
+    let named: BTreeSet<&String> = marks.iter().map(|mark| &mark.source).chain(others).collect();
+    for key in named {
+        let source = prices.sources.get(key);
+        let what = source.map_or("a figure of your own", |source| source.what.as_str());
+        answer(format!("source {key}: {what}"))?;
     }
     Ok(())
 }

@@ -278,7 +278,7 @@ fn announce(
         plan.prefix
     );
     if !context.out.is_json() && !context.global.quiet {
-        context.out.aside(&format!("{told}\n"));
+        context.out.aside(&format!("{}\n", context.out.fold(&told)));
     }
     Ok(())
 }

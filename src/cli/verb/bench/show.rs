@@ -183,19 +183,19 @@ pub(super) fn show(run: &Run, kept: Option<&Path>, context: &Context) -> Result<
     out.said("")?;
     lived(run, context)?;
     if let Some(line) = beside_its_members(run) {
-        out.said(&line)?;
+        out.said(&out.fold(&line))?;
     }
     warn(run, context);
     match kept {
         Some(folder) => {
             let file = |name: &str| folder.join(name).display().to_string();
-            out.said(&format!(
+            out.said(&out.fold(&format!(
                 "report  {}   data  {}   table  {}   samples  {}",
                 file("report.html"),
                 file("run.json"),
                 file("report.md"),
                 file("samples.csv")
-            ))
+            )))
         }
         None => out.said("--out DIR  keeps a report, the data and every sample"),
     }
@@ -225,11 +225,11 @@ fn providers(run: &Run, context: &Context) -> Result<(), Failure> {
         right("READ MiB/s"),
         right("WRITE MiB/s"),
         right("TTFB P50"),
-        right("P90").spare(2),
+        right("P90").spare(3),
         right("P99"),
-        right("P99.9").spare(1),
+        right("P99.9").spare(2),
         right("ERRORS"),
-        right("N"),
+        right("N").spare(1),
     ];
     let rows: Vec<Vec<String>> = run.providers.iter().map(provider_row).collect();
     for line in table::lines(&columns, &rows, context.out.room()) {
@@ -295,14 +295,14 @@ fn front(run: &Run, context: &Context) -> Result<(), Failure> {
         return out.said("no mix could be reckoned: two providers at least must have been measured");
     }
     let unit = run.price_unit();
-    out.answer(&format!(
+    out.answer(&out.fold(&format!(
         "Pareto front: of {} mixes nothing beats these {} in cost ({unit}), readability and slowest reads at once",
         run.mixes.len(),
         front.len()
-    ))?;
+    )))?;
     let columns = [
         left(""),
-        left("MIX"),
+        left("MIX").below(),
         left("K+M"),
         right("COST"),
         right("UNREADABLE A YEAR"),
@@ -335,7 +335,7 @@ fn front(run: &Run, context: &Context) -> Result<(), Failure> {
 fn lived(run: &Run, context: &Context) -> Result<(), Failure> {
     let out = &context.out;
     let columns = [
-        left("LIVED THROUGH"),
+        left("LIVED THROUGH").below(),
         right("READ MiB/s"),
         right("WRITE MiB/s").spare(2),
         right("READ P50"),

@@ -91,6 +91,7 @@ pub(super) async fn run(args: &BenchVerify, context: &Context) -> Result<Exit, F
         most: 0,
         calls: 0,
         mixes: 0,
+        reads: args.reads,
         outs: 0,
         today: None,
     };
@@ -197,32 +198,32 @@ fn show(sheet: &VerifySheet, context: &Context) -> Result<(), Failure> {
         sheet.mixes.len()
     ))?;
     let columns = [
-        left("MIX"),
-        right("P50 FORETOLD"),
-        right("SEEN"),
+        left("MIX").below(),
+        right("P50"),
+        right("FORETOLD").spare(3),
         right("OFF"),
-        right("P99 FORETOLD"),
-        right("SEEN"),
+        right("P99"),
+        right("FORETOLD").spare(2),
         right("OFF"),
-        right("RATE FORETOLD"),
-        right("SEEN"),
+        right("MiB/s"),
+        right("FORETOLD").spare(1),
         right("OFF"),
         left(""),
     ];
     let ms = |ms: f64| format!("{ms:.0} ms");
-    let rate = |rate: f64| format!("{:.2} MiB/s", rate / 1_048_576.0);
+    let rate = |rate: f64| format!("{:.2}", rate / 1_048_576.0);
     let off = |pair: &Pair| format!("{:+.0} %", pair.percent_off);
     let rows = sheet.mixes.iter().map(|one| {
         vec![
             one.mix.clone(),
-            ms(one.p50_ms.foretold),
             ms(one.p50_ms.seen),
+            ms(one.p50_ms.foretold),
             off(&one.p50_ms),
-            ms(one.p99_ms.foretold),
             ms(one.p99_ms.seen),
+            ms(one.p99_ms.foretold),
             off(&one.p99_ms),
-            rate(one.bytes_per_second.foretold),
             rate(one.bytes_per_second.seen),
+            rate(one.bytes_per_second.foretold),
             off(&one.bytes_per_second),
             if one.held { "" } else { "missed" }.to_owned(),
         ]

@@ -163,6 +163,13 @@ fn time(hours: f64) -> String {
     }
 }
 
+fn when(months: u32) -> String {
+    if months == 0 {
+        return format!("{:<12}", "now");
+    }
+    format!("in {months:2} months")
+}
+
 fn pays(moved: &Move) -> String {
     match moved.pays_after {
         Some(months) if months < 0.1 => "moving pays within days".to_owned(),
@@ -306,8 +313,8 @@ impl Asked<'_> {
                 _ => "no mix fits then".to_owned(),
             };
             says.push(format!(
-                "in {:2} months {:>10}: #1 {stays}, {best}",
-                size_then.months,
+                "{} {:>10}: #1 {stays}, {best}",
+                when(size_then.months),
                 size(size_then.data)
             ));
             sizes.push(SizeSheet {
