@@ -12,16 +12,19 @@ mod schedule;
 mod scrub;
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use raic::care::balance::{Balanced, Event, Scope, balance};
+use raic::care::debt::pay;
 use raic::care::repair::{declare_lost, repair};
 use raic::catalog::record::{Fragment, FragmentState, MemberState};
 use raic::cloud_set::domain::DomainKind;
 use raic::cloud_set::policy::Policy;
+use raic::provider::Operation;
+use raic::provider::fault::{Fault, Rule};
 use raic::store::Store;
-use raic::store::send::Silent;
+use raic::store::send::{Progress, Silent};
 use support::{Set, get, policy, put, ramp};
 
 /// 4 + 2 over operators, each with at most one fragment.
@@ -185,4 +188,38 @@ async fn a_drain_without_room_elsewhere_moves_nothing_and_says_so() {
     assert_eq!(moves, []);
     assert!(done.stuck >= 4, "{done:?}");
     assert_eq!(get(&store, "3").await.unwrap(), ramp(9_000));
+}
+
+/// A drain moved a fragment to a provider that may have held another of the same extent already, whose answer was lost. Found by the simulation,
+/// seed 69.
+#[tokio::test]
+async fn regression_a_fragment_that_may_have_arrived_keeps_its_place() {
+    let mut shared = 0;
+    for leaving in 3..8 {
+        let mut set = Set::new(8, 24);
+        let store = set.open().await;
+        store_objects(&store, 1).await;
+        for faults in &set.faults[..3] {
+            faults.add(Rule::always(Fault::LoseAnswer).on(Operation::Put));
+        }
+        store_objects(&store, 6).await;
+        store.finish().await;
+        drop(store);
+        for faults in &set.faults {
+            faults.clear();
+        }
+        set.states = vec![MemberState::Active; leaving];
+        set.states.push(MemberState::Draining);
+        let store = set.open().await;
+        balanced(&store, Scope::From(format!("p{leaving}"))).await;
+        let progress: Arc<dyn Progress> = Arc::new(Silent);
+        shared += pay(&store, 1_000, &progress).await.unwrap().whole;
+        for object in 0..6 {
+            for piece in store.catalog().extents(&object.to_string()).await.unwrap() {
+                let places: BTreeSet<_> = piece.fragments.iter().map(|fragment| fragment.provider).collect();
+                assert_eq!(places.len(), piece.fragments.len(), "p{leaving} left: {:?}", piece.fragments);
+            }
+        }
+    }
+    assert!(shared > 5, "{shared} debts were too few to show anything");
 }

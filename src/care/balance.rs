@@ -216,23 +216,21 @@ fn moves(
             Scope::Everything => is_draining(holder),
         }
     };
-    let mut held: Vec<Fragment> = source
-        .piece
-        .fragments
-        .iter()
-        .filter(|fragment| {
-            fragment.state == FragmentState::Sound && clouds.holder(fragment).is_some_and(|c| c.way().is_some())
-        })
-        .copied()
-        .collect();
+    // One that may have arrived has its place, though it can't be moved.
+    let fragments = source.piece.fragments.iter();
+    let there = fragments.filter(|fragment| fragment.state != FragmentState::Missing);
+    let mut held: Vec<Fragment> = there.copied().collect();
     held.sort_by_key(|fragment| !leaves(fragment));
+    let can_move = |fragment: &&Fragment| {
+        fragment.state == FragmentState::Sound && clouds.holder(fragment).is_some_and(|cloud| cloud.way().is_some())
+    };
     let ids: Vec<_> = held.iter().map(|fragment| fragment.provider).collect();
     let none = std::collections::BTreeMap::new();
     let spread = store.policy(&source.policy).map_or(&none, |policy| &policy.spread);
     // Where fewer providers are left than fragments, whoever has to go stays, and is told.
     let placed = misplaced(extent.id, extent.shape.n, spread, candidates, &ids).unwrap_or_default();
     let mut moves = Vec::new();
-    for fragment in &held {
+    for fragment in held.iter().filter(can_move) {
         let to = placed.iter().find(|(from, _)| *from == fragment.provider);
         match to.and_then(|(_, at)| clouds.get(candidates[*at].id)) {
             Some(target) if leaves(fragment) || matches!(scope, Scope::Everything) => {
