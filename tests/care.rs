@@ -217,7 +217,12 @@ async fn regression_a_fragment_that_may_have_arrived_keeps_its_place() {
         for object in 0..6 {
             for piece in store.catalog().extents(&object.to_string()).await.unwrap() {
                 let places: BTreeSet<_> = piece.fragments.iter().map(|fragment| fragment.provider).collect();
-                assert_eq!(places.len(), piece.fragments.len(), "p{leaving} left: {:?}", piece.fragments);
+                assert_eq!(
+                    places.len(),
+                    piece.fragments.len(),
+                    "p{leaving} left: {:?}",
+                    piece.fragments
+                );
             }
         }
     }

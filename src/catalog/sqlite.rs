@@ -116,6 +116,12 @@ impl SqliteCatalog {
         })
     }
 
+    /// True if the file is a catalog, of whatever set, under which nothing was ever written: one that a wrong key left behind.
+    #[must_use]
+    pub fn is_untouched(path: &Path) -> bool {
+        open::is_untouched(path)
+    }
+
     /// An empty catalog in memory. Each verb runs where it is called, without a thread: it is done when its future is first polled.
     pub fn inline(set: SetId) -> Result<SqliteCatalog, CatalogError> {
         let conn = open::in_memory(set).map_err(|fault| fault.told(IN_MEMORY))?;

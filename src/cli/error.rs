@@ -209,8 +209,13 @@ impl Told {
 /// One line, without anything that a terminal would obey: names of files and words of servers are in it.
 pub(crate) fn tame(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+/// Characters that have no shape, and change the direction in which others are shown.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What each provider said, providers with the same words together.

@@ -10,12 +10,12 @@ use super::Context;
 use super::error::{Failure, no_key, reason};
 use super::exit::Exit;
 use super::unopened::Unopened;
-use crate::catalog::Catalog;
 use crate::catalog::archive::Archive;
 use crate::catalog::diary::Diary;
 use crate::catalog::lock::WriterLock;
 use crate::catalog::record::MemberState;
 use crate::catalog::sqlite::{Mode, SqliteCatalog};
+use crate::catalog::{Catalog, CatalogError};
 use crate::clock::SystemClock;
 use crate::cloud_set::price::PriceList;
 use crate::cloud_set::{Policy, Profile, ProfileState};
@@ -253,7 +253,26 @@ fn catalog(state: &Path, set: SetId, purpose: For, context: &Context) -> Result<
         For::Reading => SqliteCatalog::open(&path, set, Mode::ReadWrite)
             .or_else(|_| SqliteCatalog::open(&path, set, Mode::ReadOnly)),
     };
-    Ok(Arc::new(opened?))
+    match opened {
+        // A wrong key made it, and wrote nothing: it is in nobody's way.
+        Err(CatalogError::OtherSet { .. }) if SqliteCatalog::is_untouched(&path) => untouched(&path, set, purpose),
+        opened => Ok(Arc::new(opened?)),
+    }
+}
+
+fn untouched(path: &Path, set: SetId, purpose: For) -> Result<Arc<SqliteCatalog>, Failure> {
+    if !purpose.writes() {
+        return Ok(Arc::new(SqliteCatalog::inline(set)?));
+    }
+    for part in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(part);
+        match std::fs::remove_file(&name) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(no_state(path, &error)),
+            _ => {}
+        }
+    }
+    Ok(Arc::new(SqliteCatalog::open(path, set, Mode::ReadWrite)?))
 }
 
 /// The catalog for verbs that do without one: `None` if it isn't there or can't be opened, whatever the reason.

@@ -407,3 +407,63 @@ fn a_device_is_not_replaced_and_a_bad_variable_is_no_panic() {
     let run = home.raic_with(&["ls"], &[("RAIC_PROGRESS", "bad")]).ends(2);
     assert!(run.err.starts_with("error[E0001]"), "{}", run.err);
 }
+
+/// The key file beside the configuration.
+fn key_file(home: &Home) -> std::path::PathBuf {
+    home.path(".config/raic/key")
+}
+
+#[test]
+fn a_wrong_key_used_where_there_is_no_catalog_leaves_nothing_in_the_way() {
+    let (home, other) = (Home::begun(), Home::begun());
+    home.raic_fed(&["put", "-", "x"], b"abc").ends(0);
+    let right = std::fs::read(key_file(&home)).unwrap();
+    std::fs::remove_dir_all(home.path(".local/state/raic")).unwrap();
+    std::fs::write(key_file(&home), std::fs::read(key_file(&other)).unwrap()).unwrap();
+    home.raic_fed(&["put", "-", "y"], b"def");
+    std::fs::write(key_file(&home), right).unwrap();
+    home.raic(&["ls"]).ends(0);
+    home.raic(&["recover"]).ends(0);
+    let read = home.raic(&["cat", "x"]).ends(0);
+    assert_eq!(read.raw, b"abc");
+}
+
+#[test]
+fn one_name_that_no_object_can_have_keeps_no_other_file_from_being_stored() {
+    let home = Home::begun();
+    home.file("d/good", b"good");
+    home.file("d/line\nbreak", b"bad");
+    let run = home.raic(&["put", "-r", "d"]);
+    assert_ne!(run.code, 0, "{}", run.err);
+    assert_eq!(home.raic(&["cat", "d/good"]).ends(0).raw, b"good");
+    assert_eq!(
+        home.raic(&["ls", "-r"])
+            .ends(0)
+            .out
+            .lines()
+            .filter(|line| line.contains("d/"))
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_name_cannot_turn_what_a_terminal_shows() {
+    let home = Home::begun();
+    home.raic_fed(&["put", "-", "a\u{202e}gpj.exe"], b"x").ends(0);
+    let listed = home.raic(&["ls"]).ends(0);
+    assert!(
+        !listed.out.contains('\u{202e}') && listed.out.contains("gpj.exe"),
+        "{}",
+        listed.out
+    );
+}
+
+#[test]
+fn a_configuration_without_its_key_is_told_so() {
+    let home = Home::begun();
+    assert!(!home.raic(&["config", "check"]).ends(0).err.contains("key"));
+    std::fs::remove_file(key_file(&home)).unwrap();
+    let run = home.raic(&["config", "check"]).ends(0);
+    assert!(run.err.contains("without the key"), "{}", run.err);
+}

@@ -182,6 +182,19 @@ fn version(conn: &Connection, path: &str) -> Done<Option<u32>> {
     }
 }
 
+/// True if the catalog at `path`, whoever's it is, has seen no member and no epoch: nothing was ever written under it.
+pub(super) fn is_untouched(path: &Path) -> bool {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || -> Done<bool> {
+        let conn = Connection::open_with_flags(path, flags)?;
+        tune(&conn)?;
+        version(&conn, &path.to_string_lossy())?;
+        let touched = "SELECT (SELECT sum(membership) FROM catalog) + (SELECT count(*) FROM epoch)";
+        Ok(conn.query_row(touched, [], |row| row.get::<_, i64>(0))? == 0)
+    };
+    open().unwrap_or(false)
+}
+
 fn check_set(conn: &Connection, path: &str, wanted: SetId) -> Done<()> {
     let mut statement = conn.prepare("SELECT set_id FROM catalog")?;
     let mut rows = statement.query([])?;

@@ -7,7 +7,7 @@ use super::super::Context;
 use super::super::args::Config as Noun;
 use super::super::error::{Failure, tame};
 use super::super::exit::Exit;
-use super::super::ground::{config, data_folder, no_home, state_folder};
+use super::super::ground::{config, data_folder, no_home, secret, state_folder};
 use super::super::output::Document;
 use super::super::quantity::count;
 use crate::config::{Shown, locate, show_text};
@@ -110,12 +110,17 @@ fn path(context: &Context) -> Result<Exit, Failure> {
 fn check(context: &Context) -> Result<Exit, Failure> {
     let config = config(context)?;
     let (providers, policies) = (config.set.providers.len() as u64, config.set.policies.len() as u64);
+    let no_key = secret(&config, &context.env).err().map(|failure| {
+        let sentence = failure.sentence();
+        format!("nothing can be stored or read without the key: {sentence}")
+    });
+    let warnings: Vec<String> = config.warnings.iter().cloned().chain(no_key).collect();
     if context.out.is_json() {
         context.out.document(&Checked {
             config: config.path.display().to_string(),
             providers,
             policies,
-            warnings: config.warnings.clone(),
+            warnings,
         })?;
         return Ok(Exit::Done);
     }
@@ -136,7 +141,7 @@ fn check(context: &Context) -> Result<Exit, Failure> {
             policy.n(),
         ))?;
     }
-    for warning in &config.warnings {
+    for warning in &warnings {
         context.out.warn(warning);
     }
     Ok(Exit::Done)

@@ -126,9 +126,7 @@ pub(crate) async fn run(args: args::Put, context: &Arc<Context>) -> Result<Exit,
     {
         return Err(only.clone());
     }
-    for item in &plan.items {
-        crate::store::name::check(&item.name)?;
-    }
+    let plan = with_possible_names(plan, given == 1)?;
     let session = Session::open(context, For::Writing, &[]).await?;
     let policy = session.policy(&args.policy)?.clone();
     tell_settled(&session, context).await?;
@@ -145,6 +143,19 @@ pub(crate) async fn run(args: args::Put, context: &Arc<Context>) -> Result<Exit,
         policy,
     });
     batch.all(plan).await
+}
+
+/// The plan without the files whose names no object can have; if such a one is all there is, its error.
+fn with_possible_names(mut plan: Plan, one: bool) -> Result<Plan, Failure> {
+    let alone = one && plan.items.len() == 1;
+    for item in std::mem::take(&mut plan.items) {
+        match crate::store::name::check(&item.name) {
+            Ok(()) => plan.items.push(item),
+            Err(error) if alone => return Err(error.into()),
+            Err(error) => plan.failed.push(error.into()),
+        }
+    }
+    Ok(plan)
 }
 
 /// What an earlier run left open is settled first; its owner wants to know how it ended.

@@ -1,8 +1,11 @@
 //! `raic rm`: objects go; their blobs follow after the grace, so that who reads them now can finish.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,7 +23,11 @@ use super::put::{sweep, tell_settled};
 use crate::care::outlay::{Outlay, Tariffs};
 use crate::catalog::record::Version;
 use crate::cloud_set::price::Money;
+use crate::store::put::Stored;
 use crate::store::send::Silent;
+
+/// Objects that are removed at once.
+const AT_ONCE: usize = 16;
 
 /// The answer.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -97,13 +104,11 @@ pub(crate) async fn run(args: &args::Rm, context: &Arc<Context>) -> Result<Exit,
     }
     tell_settled(&session, context).await?;
     let (mut removed, mut failed, mut ends) = (Vec::new(), plan.failed, Vec::new());
-    for version in plan.versions {
-        if context.interrupt.now().is_some() {
-            break;
-        }
-        let policy = session.policy_of(&version.policy)?.clone();
-        match session.store.remove(&version.name, &policy, Arc::new(Silent)).await {
-            Ok((_, stored)) => {
+    let on = stream::iter(plan.versions).take_while(|_| std::future::ready(context.interrupt.now().is_none()));
+    let mut removals = pin!(on.map(|version| remove(&session, version)).buffered(AT_ONCE));
+    while let Some((version, result)) = removals.next().await {
+        match result {
+            Ok(stored) => {
                 if stored.confirmed < stored.n {
                     let causes = said(&stored.causes).join("; ");
                     context.out.warn(&format!(
@@ -114,11 +119,21 @@ pub(crate) async fn run(args: &args::Rm, context: &Arc<Context>) -> Result<Exit,
                 }
                 removed.push(version);
             }
-            Err(error) => failed.push((version.name, error.into())),
+            Err(failure) => failed.push((version.name, failure)),
         }
     }
     sweep(&session).await;
     tell(&session, removed, failed, plan.freed, ends, &bills, args, context)
+}
+
+async fn remove(session: &Session, version: Version) -> (Version, Result<Stored, Failure>) {
+    let removed = async {
+        let policy = session.policy_of(&version.policy)?.clone();
+        let (_, stored) = session.store.remove(&version.name, &policy, Arc::new(Silent)).await?;
+        Ok(stored)
+    };
+    let removed = removed.await;
+    (version, removed)
 }
 
 async fn plan(args: &args::Rm, session: &Session) -> Result<Plan, Failure> {
