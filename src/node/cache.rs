@@ -8,7 +8,7 @@
 //! Tahoe's clients read a share as many pieces, half of them 32 bytes in its tail. A read takes a block; one that follows on what is known takes a
 //! window, which is one request to each of k providers, and so does one in a short tail. Whoever wants what is on its way already waits for it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +22,9 @@ const WINDOW: u64 = 4 << 20;
 
 /// Bytes of a block.
 const BLOCK: u64 = 256 << 10;
+
+/// Windows that were read to their end and are remembered.
+const MOST_READERS: usize = 256;
 
 /// Bytes that a cell takes besides those that it keeps.
 const OVERHEAD: u64 = 256;
@@ -54,13 +57,28 @@ struct Cell {
     used: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Cells {
     by_key: HashMap<Key, Cell>,
     /// The same by when they were last used, oldest first.
     by_use: BTreeMap<u64, Key>,
+    /// Versions and the ends of windows of them that were read lately: who reads on is given the next window.
+    read: VecDeque<(VersionId, u64)>,
     bytes: u64,
     clock: u64,
+}
+
+impl Default for Cells {
+    fn default() -> Cells {
+        Cells {
+            by_key: HashMap::new(),
+            by_use: BTreeMap::new(),
+            read: VecDeque::new(),
+            bytes: 0,
+            // So that there is room below for those that go first.
+            clock: 1 << 62,
+        }
+    }
 }
 
 impl Cells {
@@ -91,6 +109,21 @@ impl Cells {
         self.bytes += weight(&key);
         self.by_use.insert(used, key);
         self.by_key.insert(key, Cell { bytes, used });
+    }
+
+    /// It was read to its end: of all, it is the one that is wanted least.
+    fn demote(&mut self, key: &Key) {
+        if self.read.len() == MOST_READERS {
+            self.read.pop_front();
+        }
+        self.read.push_back((key.0, key.1 + key.2));
+        let first = self.by_use.first_key_value().map_or(0, |(used, _)| *used);
+        if let Some(cell) = self.by_key.get_mut(key)
+            && first > 0
+        {
+            self.by_use.remove(&std::mem::replace(&mut cell.used, first - 1));
+            self.by_use.insert(first - 1, *key);
+        }
     }
 
     fn remove(&mut self, key: &Key) {
@@ -132,6 +165,10 @@ impl Cache {
             let to = range.end.min(cell.end);
             let index = |byte: u64| usize::try_from(byte - cell.start).expect("a cell is in memory");
             pieces.push(bytes.slice(index(at)..index(to)));
+            if to == cell.end && to < origin.len() {
+                self.lock()
+                    .demote(&(origin.version(), cell.start, cell.end - cell.start));
+            }
             at = to;
         }
         match <[Bytes; 1]>::try_from(pieces) {
@@ -159,7 +196,8 @@ impl Cache {
                 .contains_key(&(version, range.start, range.end - range.start))
         };
         let tail = window.end == origin.len() && window.end - window.start <= WINDOW;
-        let follows = || tail || window.start == 0 || has(&origin.window(window.start - 1));
+        let after_another = || cells.read.contains(&(version, window.start)) || has(&origin.window(window.start - 1));
+        let follows = || tail || window.start == 0 || after_another();
         if has(&window) || (!has(&block) && follows()) {
             window
         } else {
@@ -306,6 +344,21 @@ mod tests {
         assert!(shares.iter().all(|share| fetched(share) == 0));
         cache.read(&shares[1], 0..1).await.unwrap();
         assert_eq!(fetched(&shares[1]), 1);
+    }
+
+    #[tokio::test]
+    async fn readers_of_many_shares_keep_what_each_is_in_the_middle_of() {
+        let cache = Cache::new(5 * (WINDOW + OVERHEAD));
+        let shares: Vec<Ramp> = (0..4).map(|id| ramp(id, 5 * WINDOW)).collect();
+        for step in 0..20 {
+            for share in &shares {
+                let piece = step << 20..(step + 1) << 20;
+                assert_eq!(cache.read(share, piece.clone()).await.unwrap(), bytes(piece));
+            }
+        }
+        for share in &shares {
+            assert_eq!(share.fetches.load(Ordering::Relaxed), 5);
+        }
     }
 
     #[tokio::test]

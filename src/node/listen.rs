@@ -40,6 +40,9 @@ const MOST_HEADERS: usize = 64;
 /// Bytes of a request's head.
 const HEAD_LEN: usize = 32 << 10;
 
+/// Bytes of a connection that are read or written ahead: hundreds of them are open at once.
+const BUFFER: usize = 128 << 10;
+
 /// A node that listens.
 #[derive(Debug)]
 pub struct Listening {
@@ -133,6 +136,7 @@ async fn attend(
         .header_read_timeout(IDLE)
         .max_headers(MOST_HEADERS)
         .max_header_size(HEAD_LEN)
+        .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(Watched::new(stream, phase)), answer);
     tokio::pin!(connection);
     let ended = tokio::select! {

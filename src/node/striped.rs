@@ -39,7 +39,7 @@ use arriving::Unfinished;
 const SLOT_EXTENT: u64 = 1 << 20;
 
 /// The longest extent of a share: what waits here of each upload, and what is read at once of a share that is read as a whole.
-const SHARE_EXTENT: u64 = 8 << 20;
+const SHARE_EXTENT: u64 = 4 << 20;
 
 /// The most bytes that are read at once.
 const WINDOW: u64 = SHARE_EXTENT;

@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -29,8 +29,11 @@ pub const STALL: i64 = 30 * 60;
 /// Uploads at once, of all clients.
 const MOST: usize = 10_000;
 
-/// Bytes of a body that are handed on at once.
-const PIECE: usize = 1 << 20;
+/// Seconds after which one that nothing was ever written to gives way to another when there are [`MOST`]: whoever allocates writes soon.
+const IDLE: i64 = 60;
+
+/// Bytes of a body that are handed on at once: what each of hundreds of clients may have half sent is held in memory.
+const PIECE: usize = 256 << 10;
 
 /// A share's name among all buckets.
 pub type Name = (StorageIndex, u8);
@@ -41,6 +44,8 @@ pub struct Uploads {
     provider: Arc<dyn StorageProvider>,
     leases: Arc<Leases>,
     open: Mutex<HashMap<Name, Arc<Upload>>>,
+    /// The second at which idle ones had to give way.
+    cleared: AtomicI64,
 }
 
 /// One share that is being written.
@@ -51,6 +56,8 @@ struct Upload {
     /// Its first lease, and the second at which it was allocated.
     lease: (LeaseSecrets, i64),
     touched: AtomicI64,
+    /// Something was written to it.
+    written: AtomicBool,
     state: tokio::sync::Mutex<State>,
 }
 
@@ -73,13 +80,21 @@ impl Uploads {
             provider,
             leases,
             open: Mutex::default(),
+            cleared: AtomicI64::new(i64::MIN),
         }
     }
 
     /// Begins an upload if there is none of this share, and room in the table.
     pub fn begin(&self, name: Name, size: u64, secret: Hashed, lease: LeaseSecrets, now: i64) -> bool {
         let mut open = self.table();
-        if open.len() >= MOST || open.contains_key(&name) {
+        if open.contains_key(&name) {
+            return false;
+        }
+        // Once a second: a flood shall not have the table looked through for each of its requests.
+        if open.len() >= MOST && self.cleared.swap(now, Ordering::Relaxed) != now {
+            open.retain(|_, upload| upload.written.load(Ordering::Relaxed) || upload.lease.1 + IDLE > now);
+        }
+        if open.len() >= MOST {
             return false;
         }
         let upload = Upload {
@@ -87,6 +102,7 @@ impl Uploads {
             secret,
             lease: (lease, now),
             touched: now.into(),
+            written: false.into(),
             state: tokio::sync::Mutex::new(State::Open {
                 filled: Filled::default(),
                 incoming: None,
@@ -131,6 +147,7 @@ impl Uploads {
         }
         let mut state = upload.state.lock().await;
         upload.touched.fetch_max(now, Ordering::Relaxed);
+        upload.written.store(true, Ordering::Relaxed);
         let State::Open { filled, incoming } = &mut *state else {
             return Err(Refusal::NotFound);
         };

@@ -93,6 +93,10 @@ impl Store {
         source: R,
         progress: Arc<dyn Progress>,
     ) -> Result<Stored, StoreError> {
+        name::check(&put.name)?;
+        self.begin_writing().await?;
+        // Sooner than at the commit: a source may be long.
+        self.check_condition(&put.name, put.condition).await?;
         let writing = Arc::new(self.writing(put, progress).await?);
         let outcome = writing.clone().stream(source).await;
         match outcome {
@@ -101,7 +105,8 @@ impl Store {
         }
     }
 
-    /// A put that has its generation and nothing else: the name is possible, the condition holds now, and there are seats.
+    /// A put that has its generation and nothing else: the name is possible, and there are seats. Whether the condition holds is asked at the
+    /// commit.
     pub(crate) async fn writing(
         self: &Arc<Store>,
         put: Put,
@@ -109,7 +114,6 @@ impl Store {
     ) -> Result<Writing, StoreError> {
         name::check(&put.name)?;
         self.begin_writing().await?;
-        self.check_condition(&put.name, put.condition).await?;
         self.seats(&put.policy, ExtentId::default(), 0)?;
         let code = self.code(put.policy.k, put.policy.n()).expect("a checked policy");
         Ok(Writing {

@@ -180,6 +180,11 @@ pub(crate) async fn uploads_in_progress_are_bounded_and_aborting_makes_room(grou
     let abort = format!("immutable/{}/0/abort", name(0));
     assert_eq!(client.send("PUT", &abort, &upload(5), &[], b"").await.status, 200);
     client.put(&name(bucket), 0, b"honest").await;
+    // Nothing was written to any of the others: a minute later they give way.
+    client.allocate(&name(0), &[0], 1, 5).await;
+    assert_eq!(client.allocate(&name(bucket + 1), &[0], 1, 5).await, (vec![], vec![]));
+    node.control("POST", "/advance?seconds=60").await;
+    client.put(&name(bucket + 1), 0, b"honest").await;
 }
 
 pub(crate) async fn a_flood_of_advisories_leaves_a_thousand(ground: Ground) {

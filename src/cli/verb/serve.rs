@@ -52,7 +52,7 @@ const LISTEN: &str = "127.0.0.1:9902";
 const KEY: &str = "node.key";
 
 /// Bytes of small shares that wait in memory for their last byte.
-const WAITING: u64 = 64 << 20;
+const WAITING: u64 = 48 << 20;
 
 /// Bytes of shares that wait on disk for the clouds.
 const SPOOL: u64 = 16 << 30;
