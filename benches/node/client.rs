@@ -202,6 +202,11 @@ impl Client {
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        assert!(self.try_write(bytes).await, "the server has no room for a share");
+    }
+
+    /// False if the server gave no room for it.
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) -> bool {
         self.next_index();
         let asked = cbor!({"share-numbers" => Value::Tag(258, Box::new(Value::Array(vec![0.into()]))), "allocated-size" => bytes.len()});
         let headers = [
@@ -228,11 +233,15 @@ impl Client {
                 at + piece.len() - 1
             );
             let (status, _) = self.ask("PATCH", &path, &headers, piece).await;
+            if status == 404 && at == 0 {
+                return false;
+            }
             assert!(
                 status == 201 || (status == 200 && at + piece.len() < bytes.len()),
                 "{status}"
             );
         }
+        true
     }
 
     pub(crate) async fn read_test_write(&mut self, bytes: &[u8]) {

@@ -38,7 +38,7 @@ const ALONE: Duration = Duration::from_secs(5);
 type Request = fn(&Client, u64) -> Vec<u8>;
 
 /// Kinds of requests: a name, and what is sent.
-const KINDS: [(&str, Request); 11] = [
+const KINDS: [(&str, Request); 10] = [
     ("a wrong swissnum", |_, _| {
         head("GET", "version", "Authorization: Tahoe-LAFS d3Jvbmc=\r\n", 0)
     }),
@@ -88,7 +88,7 @@ const KINDS: [(&str, Request); 11] = [
             b"",
         )
     }),
-    ("writes under a wrong secret", |client, _| {
+    ("writes to a finished share", |client, _| {
         let headers = format!("{}Content-Range: bytes 0-999/*\r\n", secret("upload-secret"));
         known(
             client,
@@ -97,20 +97,6 @@ const KINDS: [(&str, Request); 11] = [
             &headers,
             &[7; 1000],
         )
-    }),
-    ("uploads that are never written", |client, number| {
-        let secrets = [
-            secret("lease-renew-secret"),
-            secret("lease-cancel-secret"),
-            secret("upload-secret"),
-        ]
-        .concat();
-        let index = data_encoding::BASE32_NOPAD
-            .encode(&blake3::hash(&number.to_le_bytes()).as_bytes()[..16])
-            .to_ascii_lowercase();
-        let mut body = b"\xa2\x6dshare-numbers\xd9\x01\x02\x81\x00\x6eallocated-size\x1a".to_vec();
-        body.extend_from_slice(&(64_u32 << 20).to_be_bytes());
-        known(client, "POST", &format!("immutable/{index}"), &secrets, &body)
     }),
     ("advisories", |client, number| {
         let reason = format!("{number:30000}");
@@ -135,6 +121,22 @@ const KINDS: [(&str, Request); 11] = [
         )
     }),
 ];
+
+/// Uploads that are never written: as many as a node has at once, so that it comes last.
+const UPLOADS: Request = |client, number| {
+    let secrets = [
+        secret("lease-renew-secret"),
+        secret("lease-cancel-secret"),
+        secret("upload-secret"),
+    ]
+    .concat();
+    let index = data_encoding::BASE32_NOPAD
+        .encode(&blake3::hash(&number.to_le_bytes()).as_bytes()[..16])
+        .to_ascii_lowercase();
+    let mut body = b"\xa2\x6dshare-numbers\xd9\x01\x02\x81\x00\x6eallocated-size\x1a".to_vec();
+    body.extend_from_slice(&100_u32.to_be_bytes());
+    known(client, "POST", &format!("immutable/{index}"), &secrets, &body)
+};
 
 fn in_turn<'t>(texts: &[&'t str], number: u64) -> &'t str {
     let at = number % texts.len() as u64;
@@ -246,6 +248,14 @@ pub(crate) async fn run(server: &Server, requests: u64, process: Option<Process>
     tell(&name, times, most, process, &BTreeMap::new());
     println!("the last of those was closed after {:.1} s", longest.as_secs_f64());
     assert!(longest <= CLOSED, "a slow socket stays open for {longest:?}");
+    let honest = Honest::start(server);
+    let answers = flood(server, UPLOADS, requests).await;
+    let times = honest.end().await;
+    tell("uploads that are never written", times, most, process, &answers);
+    println!(
+        "an honest upload is taken {:.0} s later",
+        taken(server).await.as_secs_f64()
+    );
 }
 
 fn tell(
@@ -301,6 +311,15 @@ async fn flood(server: &Server, kind: Request, requests: u64) -> BTreeMap<u16, u
         }
     }
     all
+}
+
+/// How long an honest client has to try until it may upload.
+async fn taken(server: &Server) -> Duration {
+    let (began, mut client) = (Instant::now(), server.client().await);
+    while !client.try_write(&[7; 1000]).await {
+        sleep(Duration::from_secs(1)).await;
+    }
+    began.elapsed()
 }
 
 /// Sockets that say a byte a second: half of them before TLS, half of a request's head. How long the last one stayed open.
