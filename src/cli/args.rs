@@ -200,6 +200,9 @@ pub(crate) struct Put {
     /// The most to read from the files in a second, e.g. 10M
     #[arg(long, value_name = "RATE", value_parser = super::quantity::parse_size)]
     pub(crate) bwlimit: Option<u64>,
+    /// Say what would be sent and what it costs, and store nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! `raic plan` as a stranger calls it: wishes, what-ifs, and what nobody should ask.
 
-use crate::home::Home;
+use crate::home::{Home, ramp};
 
 /// Few services, so that each run is short.
 const FEW: &str = "backblaze-b2,cloudflare-r2,idrive-e2,ovh-standard,vultr,wasabi";
@@ -283,4 +283,39 @@ fn answers_keep_within_the_width_of_the_terminal() {
             run.out
         );
     }
+}
+
+#[test]
+fn a_put_that_is_only_priced_names_the_bytes_that_it_would_send_and_stores_nothing() {
+    let home = Home::begun();
+    home.file("f", &ramp(3_000_000));
+    let told = home.raic(&["put", "-n", "f"]).ends(0);
+    assert!(
+        told.out.starts_with("would store  1 object, 2.9 MiB as 4+2: "),
+        "{}",
+        told.out
+    );
+    let priced = home.raic(&["put", "-n", "f", "--json"]).ends(0).json();
+    assert_eq!(
+        (&priced["type"], &priced["bytes"]),
+        (&"priced".into(), &3_000_000.into())
+    );
+    let piped = home.raic_fed(&["put", "-n", "-", "--name", "x"], b"abc").ends(0);
+    assert!(piped.err.contains("1 source isn't reckoned with"), "{}", piped.err);
+    assert!(home.raic(&["ls"]).ends(0).out.is_empty());
+    // What a real put wrote is what a removal would free.
+    home.raic(&["put", "f"]).ends(0);
+    let freed = home.raic(&["rm", "-n", "f", "--json"]).ends(0).json();
+    let freed: u64 = freed["freed"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|bytes| bytes.as_u64().unwrap())
+        .sum();
+    let sent = priced["providers"].as_array().unwrap();
+    let sent: u64 = sent
+        .iter()
+        .map(|charge| charge["written_bytes"].as_u64().unwrap())
+        .sum();
+    assert_eq!(sent, freed);
 }

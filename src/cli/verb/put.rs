@@ -1,5 +1,7 @@
 //! `raic put`: files, folders and standard input become objects, several at once.
 
+mod price;
+
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -20,6 +22,7 @@ use super::super::ground::{For, Session};
 use super::super::output::Document;
 use super::super::progress::{Job, Shown, Way};
 use super::super::quantity::{count, rate, size, span};
+use super::bill::Charge;
 use super::throttle::{Brake, Braked};
 use super::walk::{Item, Plan, Source, plan};
 use crate::care::ship::{Effort, Shipper};
@@ -77,6 +80,17 @@ pub(crate) enum Kept {
         /// What it is.
         what: String,
     },
+    /// Nothing was stored: what would be, with -n.
+    Priced {
+        /// Objects whose length is known.
+        objects: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Sources whose length nobody knows: they aren't reckoned with.
+        unknown: u64,
+        /// What would be asked of each provider, and what it bills.
+        providers: Vec<Charge>,
+    },
     /// The last line.
     Summary {
         /// Objects stored.
@@ -127,6 +141,9 @@ pub(crate) async fn run(args: args::Put, context: &Arc<Context>) -> Result<Exit,
         return Err(only.clone());
     }
     let plan = with_possible_names(plan, given == 1)?;
+    if args.dry_run {
+        return price::tell(&plan, &args, context).await;
+    }
     let session = Session::open(context, For::Writing, &[]).await?;
     let policy = session.policy(&args.policy)?.clone();
     tell_settled(&session, context).await?;
@@ -179,22 +196,26 @@ pub(crate) async fn tell_settled(session: &Session, context: &Context) -> Result
     Ok(())
 }
 
-fn job(plan: &Plan, policy: &Policy) -> Job {
-    let len = |item: &Item| match &item.source {
+/// Bytes of a file; nobody knows those of a pipe beforehand.
+fn len_of(item: &Item) -> Option<u64> {
+    match &item.source {
         Source::Stdin => None,
         Source::File(path) => path
             .metadata()
             .ok()
             .filter(std::fs::Metadata::is_file)
             .map(|meta| meta.len()),
-    };
+    }
+}
+
+fn job(plan: &Plan, policy: &Policy) -> Job {
     let title = match plan.items.as_slice() {
         [only] => format!("put {}", only.name),
         items => format!("put {}", count(items.len() as u64, "file", "files")),
     };
     Job {
         title,
-        total: plan.items.iter().map(len).sum(),
+        total: plan.items.iter().map(len_of).sum(),
         way: Way::Up,
         expansion: f64::from(policy.n()) / f64::from(policy.k),
     }
