@@ -278,3 +278,20 @@ async fn regression_a_provider_that_refused_its_identity_is_signed_in_later() {
     let report = raic::care::repair::check(&store, "a", true, &progress).await.unwrap();
     assert_eq!(report.health(), raic::catalog::record::Health::Whole);
 }
+
+/// A provider that cuts short what names the set holds none of it: nothing is entrusted to it, and the rest goes on.
+#[tokio::test]
+async fn an_identity_or_a_membership_that_was_cut_short_is_none() {
+    for at in 0..6 {
+        let mut set = Set::new(6, 400 + at as u64);
+        set.faults[at].add(Rule::always(Fault::Truncate).on(Operation::Put));
+        let store = set.open().await;
+        let stored = put(&store, "a", &policy(4, 2), &ramp(3_000)).await.unwrap();
+        assert_eq!(stored.confirmed, 5);
+        assert!(!stored.providers.contains(&format!("p{at}")), "{:?}", stored.providers);
+        wake(&set);
+        let (store, recovered) = rebuild(&mut set).await;
+        recovered.unwrap_or_else(|error| panic!("p{at} cut short: {error}"));
+        assert_eq!(get(&store, "a").await.unwrap(), ramp(3_000));
+    }
+}

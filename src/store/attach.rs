@@ -8,6 +8,7 @@ use futures::future::join_all;
 use super::Store;
 use super::clouds::{Cloud, Clouds, Configured, Identity, identify};
 use super::error::StoreError;
+use super::send::put_whole;
 use crate::catalog::record::{Fragment, FragmentState, Member, MemberState};
 use crate::entropy::random;
 use crate::fragment::id::ProviderId;
@@ -116,7 +117,7 @@ impl Store {
                 return None;
             }
             let blob = identity::encode_identity(&self.keys, cloud.member.id);
-            let put = provider.put(identity::IDENTITY_KEY, blob.into()).await;
+            let put = put_whole(provider, identity::IDENTITY_KEY, blob.into()).await;
             put.is_ok().then_some((cloud, provider))
         }));
         let signed = signed.await;
@@ -145,7 +146,7 @@ impl Store {
             return Err(error);
         }
         let blob = identity::encode_identity(&self.keys, cloud.member.id);
-        provider.put(identity::IDENTITY_KEY, blob.into()).await?;
+        put_whole(provider, identity::IDENTITY_KEY, blob.into()).await?;
         cloud.proven();
         Ok(())
     }
@@ -171,15 +172,17 @@ impl Store {
     /// Makes sure that a member keeps the membership as it is now: without it nothing can be rebuilt.
     pub(super) async fn leave_membership(&self, cloud: &Cloud) -> Result<(), ProviderError> {
         let provider = cloud.way().ok_or_else(|| cloud.out_of_reach())?;
-        let version = self.clouds().version();
+        let clouds = self.clouds();
+        let (key, blob) = self.membership_blob(&clouds, cloud);
         let mut listing = provider.list(IDENTITY_PREFIX);
         while let Some(listed) = listing.try_next().await? {
-            if identity::parse_membership_key(&listed.key).is_some_and(|(found, _)| found == version) {
+            let ours = identity::parse_membership_key(&listed.key).is_some_and(|(found, _)| found == clouds.version());
+            // One that was cut short is none.
+            if ours && listed.len.is_none_or(|len| len == blob.len() as u64) {
                 return Ok(());
             }
         }
-        let (key, blob) = self.membership_blob(&self.clouds(), cloud);
-        provider.put(&key, blob.into()).await.map(drop)
+        put_whole(provider, &key, blob.into()).await
     }
 
     /// Leaves the membership on every member, for a rebuild to find. Best effort: the next claim of an epoch sees to the rest.
@@ -189,7 +192,7 @@ impl Store {
             let (key, blob) = self.membership_blob(&clouds, cloud);
             async move {
                 if let Some(provider) = cloud.way() {
-                    drop(provider.put(&key, blob.into()).await);
+                    drop(put_whole(provider, &key, blob.into()).await);
                 }
             }
         }))

@@ -21,7 +21,7 @@ use super::Store;
 use super::clouds::Cloud;
 use super::draft::Layout;
 use super::error::StoreError;
-use super::send::blob_key;
+use super::send::{blob_key, put_whole};
 use super::weave::weave_empty;
 use crate::catalog::CatalogError;
 use crate::catalog::record::Extent;
@@ -224,7 +224,7 @@ impl Store {
             weave_empty(&self.keys, layout, extent, &Owner::default(), &copies).expect("the newest key is in the ring");
         let key = blob_key(&self.keys, &woven.extent, 0, copies[0]);
         let [body] = <[_; 1]>::try_from(woven.fragments).expect("an epoch record is one fragment");
-        provider.put(&key, body).await?;
+        put_whole(provider, &key, body).await?;
         Ok(found.into_iter().map(|record| (cloud.clone(), record.key)).collect())
     }
 

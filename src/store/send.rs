@@ -25,7 +25,7 @@ use crate::fragment::id::{ExtentId, Kind};
 use crate::fragment::secret::Keys;
 use crate::placement::{acknowledged, choose};
 use crate::plant::{Bug, planted};
-use crate::provider::{Class, Operation, ProviderError, Stored};
+use crate::provider::{Class, Operation, Provider, ProviderError, Stored};
 
 /// What was learnt by sending one extent.
 #[derive(Debug)]
@@ -519,16 +519,21 @@ async fn deliver_within_quota(
 }
 
 async fn deliver_quietly(cloud: &Cloud, keys: &Keys, key: &str, body: Bytes) -> Result<(), ProviderError> {
-    let len = body.len() as u64;
     let provider = cloud
         .way()
         .filter(|_| cloud.member.state == MemberState::Active)
         .ok_or_else(|| cloud.out_of_reach())?;
     cloud.prove(keys).await?;
+    put_whole(provider, key, body).await
+}
+
+/// Puts a blob; an answer that names another length is no confirmation.
+pub(super) async fn put_whole(provider: &Arc<dyn Provider>, key: &str, body: Bytes) -> Result<(), ProviderError> {
+    let len = body.len() as u64;
     match provider.put(key, body).await? {
         Stored { len: Some(other), .. } if other != len && !planted(Bug::CountAShortWrite) => Err(ProviderError {
             provider: provider.name().to_owned(),
-            operation: crate::provider::Operation::Put,
+            operation: Operation::Put,
             key: key.to_owned(),
             class: Class::Corrupt,
             attempts: 1,
