@@ -6,6 +6,7 @@ mod support;
 
 use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 
 use raic::care::recover::{Options, Recovered, recover};
 use raic::care::ship::{Effort, Shipped, Shipper};
@@ -491,4 +492,56 @@ async fn a_fork_is_told_and_nothing_of_either_side_is_lost() {
     }
     let both: Arc<dyn Archive> = set.catalog.clone();
     assert_eq!(both.check().await.unwrap(), [""; 0]);
+}
+
+/// Two machines with the same catalog that begin to write in the same moment: one of them may go on, and then nothing stands in its way later.
+#[tokio::test(start_paused = true)]
+async fn of_two_machines_that_begin_at_once_one_goes_on_at_most() {
+    let mut ends = [0; 3];
+    for seed in 0..24 {
+        let mut set = new_set(60 + seed);
+        let first = Arc::new(SqliteCatalog::inline(Set::keys().set()).unwrap());
+        set.catalog = first.clone();
+        let store = set.open().await;
+        put(&store, "a", &policy(4, 2), &ramp(1_000)).await.unwrap();
+        store.finish().await;
+        drop(store);
+        let second = Arc::new(first.copy().await.unwrap());
+        set.pace.jitter = Duration::from_millis(seed * 5);
+        let home = set.open().await;
+        set.catalog = second.clone();
+        let other = set.open().await;
+        let policy = policy(4, 2);
+        let (one, two) = (ramp(2_000), ramp(3_000));
+        let (here, there) = tokio::join!(put(&home, "b", &policy, &one), put(&other, "b", &policy, &two));
+        assert!(here.is_err() || there.is_err(), "seed {seed}: both were acknowledged");
+        for end in [&here, &there] {
+            assert!(
+                matches!(
+                    end,
+                    Ok(_) | Err(StoreError::Stale { .. } | StoreError::NoMajority { .. })
+                ),
+                "seed {seed}: {end:?}"
+            );
+        }
+        drop((home, other));
+        ends[usize::from(here.is_ok()) + 2 * usize::from(there.is_ok())] += 1;
+        // Whoever goes on, or the first if neither did, meets nothing of the other.
+        let (catalog, b) = match (here.is_ok(), there.is_ok()) {
+            (true, _) => (first, Some(one)),
+            (_, true) => (second, Some(two)),
+            _ => (first, None),
+        };
+        set.catalog = catalog;
+        let store = set.open().await;
+        put(&store, "c", &policy, &ramp(10)).await.unwrap();
+        match b {
+            Some(bytes) => assert!(get(&store, "b").await.unwrap() == bytes, "seed {seed}"),
+            None => assert!(
+                matches!(get(&store, "b").await, Err(StoreError::NotFound { .. })),
+                "seed {seed}"
+            ),
+        }
+    }
+    assert!(ends[0] > 0 && ends[1] > 0, "none, the first, the second: {ends:?}");
 }

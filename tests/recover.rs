@@ -290,6 +290,11 @@ async fn an_identity_or_a_membership_that_was_cut_short_is_none() {
         assert_eq!(stored.confirmed, 5);
         assert!(!stored.providers.contains(&format!("p{at}")), "{:?}", stored.providers);
         wake(&set);
+        // The next process signs it in.
+        let store = set.open().await;
+        let stored = put(&store, "b", &policy(4, 2), &ramp(3_000)).await.unwrap();
+        assert_eq!(stored.confirmed, 6);
+        drop(store);
         let (store, recovered) = rebuild(&mut set).await;
         recovered.unwrap_or_else(|error| panic!("p{at} cut short: {error}"));
         assert_eq!(get(&store, "a").await.unwrap(), ramp(3_000));

@@ -14,7 +14,7 @@ use crate::entropy::random;
 use crate::fragment::id::ProviderId;
 use crate::fragment::identity;
 use crate::fragment::key::IDENTITY_PREFIX;
-use crate::provider::{Class, ProviderError};
+use crate::provider::{Class, Provider, ProviderError};
 
 /// Extents that are looked up at once, to find one that a member confirmed.
 const EXTENTS_AT_ONCE: usize = 64;
@@ -113,7 +113,7 @@ impl Store {
         let signed = join_all(clouds.present().filter(empty).map(|cloud| async move {
             let provider = cloud.way()?;
             let known = before.iter().any(|m| m.id == cloud.member.id);
-            if known && !matches!(identify(&self.keys, provider.as_ref()).await, Ok(Identity::Absent)) {
+            if known && !self.is_unsigned(cloud.member.id, provider).await.unwrap_or(false) {
                 return None;
             }
             let blob = identity::encode_identity(&self.keys, cloud.member.id);
@@ -132,23 +132,39 @@ impl Store {
         Ok(())
     }
 
-    /// Makes sure that a member holds this set's data as itself. One without an identity blob that never confirmed a fragment was cut off
-    /// before it was signed in, and is now.
+    /// Makes sure that a member holds this set's data as itself. One without an identity blob, or with half of one, that never confirmed a
+    /// fragment was cut off before it was signed in, and is now.
     pub(super) async fn prove_or_sign_in(&self, cloud: &Cloud) -> Result<(), ProviderError> {
         let Err(error) = cloud.prove(&self.keys).await else {
             return Ok(());
         };
-        let Some(provider) = cloud.way().filter(|_| error.class == Class::Config) else {
+        let unproven = matches!(error.class, Class::Config | Class::Corrupt);
+        let Some(provider) = cloud.way().filter(|_| unproven) else {
             return Err(error);
         };
-        let absent = identify(&self.keys, provider.as_ref()).await? == Identity::Absent;
-        if !absent || self.has_confirmed(cloud.member.id).await.unwrap_or(true) {
+        let unsigned = self.is_unsigned(cloud.member.id, provider).await?;
+        if !unsigned || self.has_confirmed(cloud.member.id).await.unwrap_or(true) {
             return Err(error);
         }
         let blob = identity::encode_identity(&self.keys, cloud.member.id);
         put_whole(provider, identity::IDENTITY_KEY, blob.into()).await?;
-        cloud.proven();
-        Ok(())
+        cloud.prove(&self.keys).await
+    }
+
+    /// True if the provider has no identity blob, or the beginning of this member's: one that was cut short as it was stored.
+    async fn is_unsigned(&self, id: ProviderId, provider: &Arc<dyn Provider>) -> Result<bool, ProviderError> {
+        let damage = match identify(&self.keys, provider.as_ref()).await {
+            Ok(identity) => return Ok(identity == Identity::Absent),
+            Err(error) if error.class == Class::Corrupt => error,
+            Err(error) => return Err(error),
+        };
+        let whole = identity::encode_identity(&self.keys, id);
+        let len = provider.stat(identity::IDENTITY_KEY).await?.len;
+        let begun = usize::try_from(len).ok().and_then(|len| whole.get(..len));
+        let Some(begun) = begun.filter(|begun| begun.len() < whole.len()) else {
+            return Err(damage);
+        };
+        Ok(begun.is_empty() || provider.get(identity::IDENTITY_KEY, 0..len).await?.join() == begun)
     }
 
     /// True if this member ever said that it holds a fragment that a version holds.

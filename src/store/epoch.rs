@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! catalog: epoch e+1 is mine (durable)
-//!    └─▶ each member: list the epoch records ─▶ none that the catalog doesn't know? ─▶ write mine
-//!            └─▶ more than half of the members did both, and keep the membership: the claim is durable, the first root may leave
+//!    └─▶ each member: list the epoch records ─▶ none that the catalog doesn't know? ─▶ write mine ─▶ list again: still none?
+//!            └─▶ more than half of the members did so, and keep the membership: the claim is durable, the first root may leave
+//!            └─▶ one is strange: mine are deleted, nothing that counts leaves
 //! ```
 //!
 //! Two majorities meet, so a process that runs on an old catalog, or beside another machine, sees a record that it doesn't know and stops
-//! before anything it wrote counts.
+//! before anything it wrote counts. Of two that claim in the same moment the later writer of each member sees the other: one goes on at most.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::stream::FuturesUnordered;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, try_join};
 
 use super::Store;
 use super::clouds::Cloud;
@@ -169,19 +170,24 @@ impl Store {
                 tokio::spawn(async move { store.claim_on(&cloud, mine, &known).await })
             })
             .collect();
-        let (mut older, mut causes, mut answered) = (Vec::new(), Vec::new(), 0);
+        let (mut older, mut own, mut causes, mut answered) = (Vec::new(), Vec::new(), Vec::new(), 0);
         while let Some(claim) = claims.next().await {
-            match claim.map_err(|panic| Failure::NoMajority {
+            let claim = claim.map_err(|panic| Failure::NoMajority {
                 answered,
                 members: members.len(),
                 causes: vec![broken(&panic)],
-            })? {
+            })?;
+            own.extend(claim.own);
+            match claim.result {
                 Ok(found) => {
                     answered += 1;
                     older.extend(found);
                 }
                 Err(ClaimError::Provider(error)) => causes.push(error),
-                Err(ClaimError::Stale(failure)) => return Err(failure),
+                Err(ClaimError::Stale(failure)) => {
+                    withdraw(claims, own).await;
+                    return Err(failure);
+                }
             }
             if answered * 2 > members.len() {
                 tokio::spawn(async move { forget(claims, older).await });
@@ -195,21 +201,25 @@ impl Store {
         })
     }
 
-    async fn claim_on(
+    async fn claim_on(&self, cloud: &Arc<Cloud>, mine: Generation, known: &Known) -> Claim {
+        let mut own = None;
+        let result = self.try_claim_on(cloud, mine, known, &mut own).await;
+        Claim { own, result }
+    }
+
+    /// Notes the record under `own` before it is sent.
+    async fn try_claim_on(
         &self,
         cloud: &Arc<Cloud>,
         mine: Generation,
         known: &Known,
-    ) -> Result<Vec<(Arc<Cloud>, String)>, ClaimError> {
+        own: &mut Option<Record>,
+    ) -> Result<Vec<Record>, ClaimError> {
         let result = self.prove_or_sign_in(cloud).await;
         cloud.note(&result);
         result?;
         let provider = cloud.way().ok_or_else(|| cloud.out_of_reach())?;
-        let found = self.epoch_records(cloud).await?;
-        if let Some(strange) = found.iter().find(|record| !known.has(record.generation)) {
-            return Err(ClaimError::Stale(stale(known, strange.generation, cloud)));
-        }
-        self.leave_membership(cloud).await?;
+        let found = self.familiar_records(cloud, known).await?;
         let extent = self.epoch_extent(mine);
         let copies = [self.entropy.number()];
         let layout = Layout {
@@ -224,8 +234,19 @@ impl Store {
             weave_empty(&self.keys, layout, extent, &Owner::default(), &copies).expect("the newest key is in the ring");
         let key = blob_key(&self.keys, &woven.extent, 0, copies[0]);
         let [body] = <[_; 1]>::try_from(woven.fragments).expect("an epoch record is one fragment");
-        put_whole(provider, &key, body).await?;
+        *own = Some((cloud.clone(), key.clone()));
+        try_join!(self.leave_membership(cloud), put_whole(provider, &key, body)).map_err(ClaimError::Provider)?;
+        self.familiar_records(cloud, known).await?;
         Ok(found.into_iter().map(|record| (cloud.clone(), record.key)).collect())
+    }
+
+    /// The epoch records of a member, all of which the catalog has to know.
+    async fn familiar_records(&self, cloud: &Cloud, known: &Known) -> Result<Vec<Found>, ClaimError> {
+        let found = self.epoch_records(cloud).await?;
+        match found.iter().find(|record| !known.has(record.generation)) {
+            Some(strange) => Err(ClaimError::Stale(stale(known, strange.generation, cloud))),
+            None => Ok(found),
+        }
     }
 
     fn epoch_extent(&self, generation: Generation) -> Extent {
@@ -354,14 +375,37 @@ impl From<ProviderError> for ClaimError {
     }
 }
 
-type Claim = tokio::task::JoinHandle<Result<Vec<(Arc<Cloud>, String)>, ClaimError>>;
+/// An epoch record: where it is, and its key.
+type Record = (Arc<Cloud>, String);
+
+/// What became of the claim on one member.
+struct Claim {
+    /// The record that may be there now.
+    own: Option<Record>,
+    /// The records that it replaces.
+    result: Result<Vec<Record>, ClaimError>,
+}
+
+type Claims = FuturesUnordered<tokio::task::JoinHandle<Claim>>;
+
+/// Lets the other members finish, then takes back what was written: nothing counts under it, and whoever was first must not meet it later.
+async fn withdraw(mut claims: Claims, mut own: Vec<Record>) {
+    while let Some(claim) = claims.next().await {
+        own.extend(claim.ok().and_then(|claim| claim.own));
+    }
+    delete(own).await;
+}
 
 /// Lets the other members finish, then removes older records: the new one is at a majority.
-async fn forget(mut claims: FuturesUnordered<Claim>, mut older: Vec<(Arc<Cloud>, String)>) {
+async fn forget(mut claims: Claims, mut older: Vec<Record>) {
     while let Some(claim) = claims.next().await {
-        older.extend(claim.into_iter().flat_map(Result::unwrap_or_default));
+        older.extend(claim.into_iter().flat_map(|claim| claim.result.unwrap_or_default()));
     }
-    for (cloud, key) in older {
+    delete(older).await;
+}
+
+async fn delete(records: Vec<Record>) {
+    for (cloud, key) in records {
         if let Some(provider) = cloud.way() {
             // What stays is removed by a later claim.
             drop(provider.delete(&key).await);

@@ -19,6 +19,7 @@ use raic::entropy::SeededEntropy;
 use raic::fragment::secret::{Keys, SetSecret};
 use raic::provider::fault::{Faults, Faulty};
 use raic::provider::memory::Memory;
+use raic::provider::pace::{Pace, Paced};
 use raic::store::clouds::Configured;
 use raic::store::error::StoreError;
 use raic::store::put::{Put, Stored};
@@ -38,6 +39,8 @@ pub(crate) struct Set {
     /// The policies of the configuration of stores that are opened from now on.
     pub(crate) policies: Vec<Policy>,
     /// The operator of each provider of such stores; none if it has none here.
+    /// How slow the providers are; not at all.
+    pub(crate) pace: Pace,
     pub(crate) operators: Vec<&'static str>,
     /// What the owner wants of each provider of such stores; active if it has nothing here.
     pub(crate) states: Vec<MemberState>,
@@ -65,6 +68,7 @@ impl Set {
             clock: Arc::new(FixedClock::at(1_700_000_000_000_000_000)),
             settings: Settings::default(),
             policies: Vec::new(),
+            pace: Pace::default(),
             operators: Vec::new(),
             states: Vec::new(),
             configured: n,
@@ -105,10 +109,14 @@ impl Set {
                     .unwrap_or_default(),
                 weight: 1.0,
                 state: self.states.get(i).copied().unwrap_or(MemberState::Active),
-                provider: Arc::new(cut::Cut {
-                    inner: provider.clone(),
-                    death: death.clone(),
-                }),
+                provider: Arc::new(Paced::new(
+                    Arc::new(cut::Cut {
+                        inner: provider.clone(),
+                        death: death.clone(),
+                    }),
+                    self.pace,
+                    self.seed + i as u64,
+                )),
             });
         let ground = Ground {
             keys: Set::keys(),
