@@ -300,3 +300,38 @@ async fn an_identity_or_a_membership_that_was_cut_short_is_none() {
         assert_eq!(get(&store, "a").await.unwrap(), ramp(3_000));
     }
 }
+
+/// A member that was silent in a rebuild comes back with the record of an epoch that all others had forgotten: every write was refused. Found by the
+/// simulation, seed 49.
+#[tokio::test]
+async fn regression_an_old_record_of_a_member_that_was_silent_keeps_nobody_from_writing() {
+    let mut set = Set::new(6, 8);
+    for round in 0..4 {
+        // p5 keeps the record of the second run, which the later ones delete elsewhere.
+        if round == 2 {
+            set.faults[5].kill();
+        }
+        let store = set.open().await;
+        put(&store, "a", &policy(4, 2), &ramp(3_000 + round)).await.unwrap();
+        store.finish().await;
+    }
+    let (store, recovered) = rebuild(&mut set).await;
+    recovered.unwrap();
+    drop(store);
+    set.faults[5].revive();
+    let store = set.open().await;
+    put(&store, "b", &policy(4, 2), &ramp(100)).await.unwrap();
+    assert_eq!(get(&store, "a").await.unwrap(), ramp(3_003));
+    // One that was claimed since is strange as ever.
+    let old = set.catalog.clone();
+    rebuild(&mut set).await.1.unwrap();
+    let store = set.open().await;
+    put(&store, "c", &policy(4, 2), &ramp(100)).await.unwrap();
+    drop(store);
+    set.catalog = old;
+    let store = set.open().await;
+    assert!(matches!(
+        put(&store, "d", &policy(4, 2), &ramp(1)).await,
+        Err(StoreError::Stale { .. })
+    ));
+}

@@ -216,10 +216,8 @@ fn moves(
             Scope::Everything => is_draining(holder),
         }
     };
-    // One that may have arrived has its place, though it can't be moved.
-    let fragments = source.piece.fragments.iter();
-    let there = fragments.filter(|fragment| fragment.state != FragmentState::Missing);
-    let mut held: Vec<Fragment> = there.copied().collect();
+    // One that may have arrived has its place, though it can't be moved; so has one that is missing: it may turn up, or is made anew there.
+    let mut held: Vec<Fragment> = source.piece.fragments.clone();
     held.sort_by_key(|fragment| !leaves(fragment));
     let can_move = |fragment: &&Fragment| {
         fragment.state == FragmentState::Sound && clouds.holder(fragment).is_some_and(|cloud| cloud.way().is_some())

@@ -37,6 +37,9 @@ use crate::stripe::geometry::Shape;
 /// The reserved name of epoch records.
 pub const EPOCH_NAME: &str = "\0epoch";
 
+/// In a catalog's row, in the place of a writer: a rebuild has seen this epoch passed, and all before it, whoever claimed them.
+pub const PASSED: WriterId = WriterId([0xff; 16]);
+
 /// This process as a writer.
 #[derive(Debug)]
 pub struct Writer {
@@ -351,7 +354,11 @@ struct Known(BTreeSet<(u64, WriterId)>);
 
 impl Known {
     fn has(&self, generation: Generation) -> bool {
-        self.0.contains(&(generation.epoch, generation.writer))
+        let passed = self
+            .0
+            .iter()
+            .any(|(epoch, writer)| *writer == PASSED && generation.epoch <= *epoch);
+        passed || self.0.contains(&(generation.epoch, generation.writer))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::fragment::scan::{Noted, Skeleton};
 use crate::provider::{Provider, ProviderError};
 use crate::store::Store;
 use crate::store::clouds::{Cloud, Configured, Identity, identify};
+use crate::store::epoch::PASSED;
 use crate::store::error::StoreError;
 use crate::store::freight::is_shipment;
 
@@ -184,14 +185,23 @@ impl Listings {
         }
     }
 
-    /// The epochs as the catalog keeps them.
-    pub(super) fn epoch_rows(&self) -> Vec<EpochRow> {
+    /// The epochs as the catalog keeps them. Where a majority of `members` was listed whole, nobody can claim one up to the highest any more: a record
+    /// of such a one that turns up later, at a member that was silent, is an old one.
+    pub(super) fn epoch_rows(&self, members: usize) -> Vec<EpochRow> {
         let row = |((epoch, writer), last): (&(u64, WriterId), &u64)| EpochRow {
             epoch: *epoch,
             writer: *writer,
             last_sequence: *last,
         };
-        self.epochs.iter().map(row).collect()
+        let highest = self.epochs.keys().map(|(epoch, _)| *epoch).max();
+        let passed = highest
+            .filter(|_| self.answered.len() * 2 > members)
+            .map(|epoch| EpochRow {
+                epoch,
+                writer: PASSED,
+                last_sequence: 0,
+            });
+        self.epochs.iter().map(row).chain(passed).collect()
     }
 
     /// Epochs under which two writers stored something: two machines wrote at once. Their versions are ordered all the same.

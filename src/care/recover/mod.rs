@@ -148,7 +148,8 @@ pub async fn recover(
     if !options.dry_run {
         // Epochs come last: from then on what they cover and isn't a head counts as judged, should this be broken off.
         store.catalog().await_providers(waiting(&recovered)).await?;
-        store.catalog().learn_epochs(listings.epoch_rows()).await?;
+        let members = store.clouds().present().count();
+        store.catalog().learn_epochs(listings.epoch_rows(members)).await?;
         write_back(store, short, standing, &mut recovered, progress).await?;
         let census = store.catalog().census(&[]).await?;
         recovered.objects = census.whole + census.degraded + census.at_risk + census.lost;
