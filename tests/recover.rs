@@ -335,3 +335,33 @@ async fn regression_an_old_record_of_a_member_that_was_silent_keeps_nobody_from_
         Err(StoreError::Stale { .. })
     ));
 }
+
+/// An old catalog knew of no object, or of one that is gone, and said so as if it were true. Found by the simulation, seed 337.
+#[tokio::test]
+async fn regression_an_old_catalog_does_not_say_what_there_is_not() {
+    let mut set = Set::new(6, 9);
+    let store = set.open().await;
+    put(&store, "a", &policy(4, 2), &ramp(100)).await.unwrap();
+    store.finish().await;
+    drop(store);
+    let old = set.catalog.clone();
+    let (store, recovered) = rebuild(&mut set).await;
+    recovered.unwrap();
+    put(&store, "b", &policy(4, 2), &ramp(100)).await.unwrap();
+    store.remove("a", &policy(4, 2), Arc::new(Silent)).await.unwrap();
+    drop(store);
+    set.catalog = old;
+    let store = set.open().await;
+    assert!(matches!(get(&store, "b").await, Err(StoreError::Stale { .. })));
+    let removed = store.remove("b", &policy(4, 2), Arc::new(Silent)).await;
+    assert!(matches!(removed, Err(StoreError::Stale { .. })), "{removed:?}");
+    let put = raic::store::put::Put {
+        name: "a".to_owned(),
+        policy: policy(4, 2),
+        condition: raic::catalog::record::Condition::Absent,
+        modified: None,
+        len_hint: None,
+    };
+    let stored = store.put(put, std::io::Cursor::new(vec![1]), Arc::new(Silent)).await;
+    assert!(matches!(stored, Err(StoreError::Stale { .. })), "{stored:?}");
+}

@@ -5,14 +5,16 @@
 //! each extent     missing or damaged indices ─▶ rebuilt from k others ─▶ seated ─▶ catalog
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::join_all;
 
+use super::apart::crowded;
 use super::outlay::Outlay;
 use crate::catalog::record::{Fragment, FragmentState, Health, Member, MemberState, Piece, Version};
 use crate::cloud_set::policy::Prefer;
-use crate::fragment::id::Kind;
+use crate::fragment::id::{Kind, ProviderId};
 use crate::provider::ProviderError;
 use crate::store::error::StoreError;
 use crate::store::fetch::{Notes, Source};
@@ -48,12 +50,18 @@ impl Checked {
         u16::try_from(sound.len()).expect("n is at most 256")
     }
 
-    /// Indices that surely have no sound fragment: to be rebuilt.
+    /// Indices that surely have no sound fragment, or none but beside another's: to be rebuilt.
     #[must_use]
     pub fn missing(&self) -> Vec<u16> {
-        let alive = self.indices(|f| f.silent.is_some() || f.fragment.state == FragmentState::Sound);
+        let mut holders: BTreeMap<u16, BTreeSet<ProviderId>> = BTreeMap::new();
+        for Finding { fragment, silent, .. } in &self.findings {
+            if silent.is_some() || fragment.state == FragmentState::Sound {
+                holders.entry(fragment.index).or_default().insert(fragment.provider);
+            }
+        }
+        let crowded = crowded(&holders);
         (0..self.piece.extent.shape.n)
-            .filter(|index| !alive.contains(index))
+            .filter(|index| !holders.contains_key(index) || crowded.contains(index))
             .collect()
     }
 

@@ -13,10 +13,13 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt, try_join};
+
+use tokio::time::timeout;
 
 use super::Store;
 use super::clouds::Cloud;
@@ -36,6 +39,9 @@ use crate::stripe::geometry::Shape;
 
 /// The reserved name of epoch records.
 pub const EPOCH_NAME: &str = "\0epoch";
+
+/// How long an answer from the catalog alone waits for the clouds to say that it is old.
+const TELL_WITHIN: Duration = Duration::from_secs(3);
 
 /// In a catalog's row, in the place of a writer: a rebuild has seen this epoch passed, and all before it, whoever claimed them.
 pub const PASSED: WriterId = WriterId([0xff; 16]);
@@ -297,6 +303,14 @@ impl Store {
     async fn known_epochs(&self) -> Result<Known, Failure> {
         let rows = self.catalog.epochs().await.map_err(Failure::Catalog)?;
         Ok(Known(rows.into_iter().map(|row| (row.epoch, row.writer)).collect()))
+    }
+
+    /// An answer that rests on the catalog alone, such as that there is no object; or that the catalog is old, if the clouds say so in time.
+    pub async fn unless_stale(self: &Arc<Store>, answer: StoreError) -> StoreError {
+        match timeout(TELL_WITHIN, self.clone().check_fresh()).await {
+            Ok(Err(stale @ StoreError::Stale { .. })) => stale,
+            _ => answer,
+        }
     }
 
     /// For verbs that read: looks whether the clouds know an epoch that the catalog doesn't. Providers that don't answer say nothing.

@@ -96,7 +96,9 @@ impl Store {
         name::check(&put.name)?;
         self.begin_writing().await?;
         // Sooner than at the commit: a source may be long.
-        self.check_condition(&put.name, put.condition).await?;
+        if let Err(error) = self.check_condition(&put.name, put.condition).await {
+            return Err(self.unless_stale(error).await);
+        }
         let writing = Arc::new(self.writing(put, progress).await?);
         let outcome = writing.clone().stream(source).await;
         match outcome {
@@ -129,10 +131,10 @@ impl Store {
         if condition == Condition::Any {
             return Ok(());
         }
-        let head = self.catalog.head(name).await?;
-        let live = head
-            .filter(|version| version.kind != Kind::Tombstone)
-            .map(|version| version.generation);
+        let live = match self.head(name).await {
+            Err(StoreError::NotFound { .. }) => None,
+            head => Some(head?.generation),
+        };
         let holds = match condition {
             Condition::Any => true,
             Condition::Absent => live.is_none(),

@@ -92,7 +92,10 @@ impl Store {
         progress: Arc<dyn Progress>,
     ) -> Result<Reader, StoreError> {
         super::name::check(name)?;
-        let version = self.head(name).await?;
+        let version = match self.head(name).await {
+            Err(error @ StoreError::NotFound { .. }) => return Err(self.unless_stale(error).await),
+            head => head?,
+        };
         let range = range.unwrap_or(0..version.len);
         if range.start > range.end || range.end > version.len {
             return Err(StoreError::Range {

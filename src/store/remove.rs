@@ -19,12 +19,10 @@ impl Store {
         policy: &Policy,
         progress: Arc<dyn Progress>,
     ) -> Result<(Version, Stored), StoreError> {
-        let head = self
-            .catalog
-            .head(name)
-            .await?
-            .filter(|version| version.kind != Kind::Tombstone);
-        let head = head.ok_or_else(|| StoreError::NotFound { name: name.to_owned() })?;
+        let head = match self.head(name).await {
+            Err(none @ StoreError::NotFound { .. }) => return Err(self.unless_stale(none).await),
+            head => head?,
+        };
         self.begin_writing().await?;
         self.seats(policy, ExtentId::default(), 0)?;
         let put = Put {

@@ -93,6 +93,8 @@ pub(crate) struct Run {
     /// Objects that a rebuild left open; `None` among them for those without a name.
     pub(crate) waiting: BTreeSet<Option<String>>,
     pub(crate) lost: Option<usize>,
+    /// A rebuild took what it found, and nothing was repaired since: fragments may lie together.
+    pub(crate) rebuilt: bool,
 }
 
 /// Lives through a plan, on a runtime of its own whose time stands still but for what is waited for.
@@ -157,6 +159,7 @@ impl Run {
             forked: false,
             waiting: BTreeSet::new(),
             lost: None,
+            rebuilt: false,
         };
         run.restart().await;
         Ok(run)
@@ -198,7 +201,7 @@ impl Run {
         let names = self.model.names();
         let mut ledger = std::mem::take(&mut self.ledger);
         for name in &names {
-            self.truth().object(name, self.plan.spread).await?;
+            self.truth().object(name, self.plan.spread, !self.rebuilt).await?;
         }
         self.truth().graces(&names, &mut ledger).await?;
         self.ledger = ledger;
@@ -309,6 +312,7 @@ impl Run {
     pub(crate) async fn recover(&mut self) -> Result<(), Violation> {
         self.restart().await;
         self.tally.recovers += 1;
+        self.rebuilt = true;
         let (store, progress) = (self.store.clone(), silent());
         let Some(recovered) = self
             .attempt(recover(&store, None, Options::default(), &progress))
@@ -370,6 +374,7 @@ impl Run {
         for name in self.model.names() {
             self.mend_calmly(&name).await?;
         }
+        self.rebuilt = self.is_crippled();
         self.world.begin_step();
         self.put("calm", 3_000, false).await?;
         if !self.model.object("calm").is_certain() || self.must_recover {

@@ -101,7 +101,7 @@ impl Truth<'_> {
     }
 
     /// What has to hold of every object after every step.
-    pub(crate) async fn object(&self, name: &str, spread: bool) -> Result<(), Violation> {
+    pub(crate) async fn object(&self, name: &str, spread: bool, repaired: bool) -> Result<(), Violation> {
         let members = self.members().await;
         for piece in self.pieces(name).await {
             let sound = self.indices(&members, &piece, Cloud::holds);
@@ -116,7 +116,9 @@ impl Truth<'_> {
                     ),
                 );
             }
-            apart(name, &members, &piece, spread)?;
+            if repaired {
+                apart(name, &members, &piece, spread)?;
+            }
         }
         Ok(())
     }

@@ -60,7 +60,13 @@ pub(crate) async fn select(session: &Session, name: &str, recursive: bool) -> Re
 
 /// Tells whether a prefix was meant, or a name that is near.
 async fn not_found(session: &Session, name: &str) -> Failure {
-    let failure = Failure::from(StoreError::NotFound { name: name.to_owned() });
+    let none = StoreError::NotFound { name: name.to_owned() };
+    let none = session.store.unless_stale(none).await;
+    let stale = matches!(none, StoreError::Stale { .. });
+    let failure = Failure::from(none);
+    if stale {
+        return failure;
+    }
     let folder = format!("{}/", name.trim_end_matches('/'));
     let catalog = session.store.catalog();
     if let Ok(below) = catalog.versions(&folder, None, 1).await
