@@ -66,6 +66,7 @@ pub(crate) struct Kept {
     pub(crate) epoch: u64,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "what happened so far, each on its own")]
 pub(crate) struct Run {
     pub(crate) plan: Plan,
     pub(crate) world: Arc<World>,
