@@ -9,7 +9,7 @@ use std::sync::Arc;
 use raic::care::recover::{Options, Recovered, recover};
 use raic::catalog::sqlite::SqliteCatalog;
 use raic::provider::fault::{Fault, Rule};
-use raic::provider::{Class, Operation};
+use raic::provider::{Class, Operation, Provider as _};
 use raic::store::Store;
 use raic::store::error::StoreError;
 use raic::store::send::Silent;
@@ -364,4 +364,33 @@ async fn regression_an_old_catalog_does_not_say_what_there_is_not() {
     };
     let stored = store.put(put, std::io::Cursor::new(vec![1]), Arc::new(Silent)).await;
     assert!(matches!(stored, Err(StoreError::Stale { .. })), "{stored:?}");
+}
+
+/// A process signed a new provider in and died before it left the membership anywhere; then the catalog was lost. No process could write any more:
+/// the provider belonged to the set and nobody knew it. Found by the simulation, seed 411.
+#[tokio::test]
+async fn regression_a_provider_that_only_its_identity_knows_is_a_member() {
+    let mut set = Set::new(7, 10);
+    set.configured = 6;
+    let store = set.open().await;
+    put(&store, "a", &policy(4, 2), &ramp(3_000)).await.unwrap();
+    store.finish().await;
+    drop(store);
+    let id = raic::fragment::id::ProviderId([9; 16]);
+    let blob = raic::fragment::identity::encode_identity(&Set::keys(), id);
+    let key = raic::fragment::identity::IDENTITY_KEY;
+    set.memories[6].put(key, blob.into()).await.unwrap();
+    set.configured = 7;
+    let (store, recovered) = rebuild(&mut set).await;
+    recovered.unwrap();
+    drop(store);
+    let store = set.open().await;
+    for object in 0..20 {
+        put(&store, &object.to_string(), &policy(4, 2), &ramp(300))
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.clouds().named("p6").unwrap().member.id, id);
+    assert!(set.fragments()[6].len() > 5);
+    assert_eq!(get(&store, "a").await.unwrap(), ramp(3_000));
 }

@@ -70,7 +70,8 @@ impl Roll {
         }
     }
 
-    /// The members as the catalog keeps them, by the names that the configuration has for them now.
+    /// The members as the catalog keeps them, by the names that the configuration has for them now. A provider that was signed in by a process that
+    /// died before it left the membership anywhere is one too: it says so itself.
     pub(super) fn members(&self) -> Option<(u64, Vec<Member>)> {
         let membership = self.newest.as_ref()?;
         let member = |member: &identity::Member| Member {
@@ -80,7 +81,20 @@ impl Roll {
             state: kept(member.state),
             since: member.since,
         };
-        Some((membership.version, membership.members.iter().map(member).collect()))
+        let unlisted = |id: &ProviderId| membership.members.iter().all(|member| member.id != *id);
+        let signed_in = self
+            .names
+            .iter()
+            .filter(|(id, _)| unlisted(id))
+            .map(|(id, name)| Member {
+                id: *id,
+                name: name.clone(),
+                weight: 1.0,
+                state: MemberState::Active,
+                since: membership.version + 1,
+            });
+        let members = membership.members.iter().map(member).chain(signed_in).collect();
+        Some((membership.version, members))
     }
 }
 
