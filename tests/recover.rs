@@ -394,3 +394,33 @@ async fn regression_a_provider_that_only_its_identity_knows_is_a_member() {
     assert!(set.fragments()[6].len() > 5);
     assert_eq!(get(&store, "a").await.unwrap(), ramp(3_000));
 }
+
+/// The first process of a set signed some providers in and died, and the catalog was lost: nothing was ever stored, and nothing ever could be. Found by
+/// the simulation, seed 501.
+#[tokio::test]
+async fn regression_a_set_of_identities_alone_is_a_set_without_objects() {
+    for at in 0..16 {
+        let mut set = Set::new(6, 500 + at);
+        let death = Death::at(at, true);
+        let store = set.open_to_die(&death).await;
+        let (policy, bytes) = (policy(4, 2), ramp(100));
+        tokio::select! {
+            biased;
+            () = death.died.notified() => {}
+            stored = put(&store, "a", &policy, &bytes) => drop(stored),
+        }
+        drop(store);
+        let (store, recovered) = rebuild(&mut set).await;
+        if let Err(error) = recovered {
+            assert!(
+                matches!(error, StoreError::NoMembership { .. }),
+                "death at call {at}: {error}"
+            );
+        }
+        drop(store);
+        let store = set.open().await;
+        put(&store, "b", &policy, &bytes)
+            .await
+            .unwrap_or_else(|error| panic!("death at call {at}: {error}"));
+    }
+}

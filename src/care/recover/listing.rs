@@ -71,9 +71,14 @@ impl Roll {
     }
 
     /// The members as the catalog keeps them, by the names that the configuration has for them now. A provider that was signed in by a process that
-    /// died before it left the membership anywhere is one too: it says so itself.
+    /// died before it left the membership anywhere is one too: it says so itself. Where all answer and nobody has a membership, nothing ever counted,
+    /// as it is left before the first epoch is durable; then those that were signed in are all there are.
     pub(super) fn members(&self) -> Option<(u64, Vec<Member>)> {
-        let membership = self.newest.as_ref()?;
+        let (version, listed) = match &self.newest {
+            Some(membership) => (membership.version, membership.members.as_slice()),
+            None if !self.names.is_empty() && self.silent.is_empty() => (0, [].as_slice()),
+            None => return None,
+        };
         let member = |member: &identity::Member| Member {
             id: member.id,
             name: self.names.get(&member.id).unwrap_or(&member.name).clone(),
@@ -81,7 +86,7 @@ impl Roll {
             state: kept(member.state),
             since: member.since,
         };
-        let unlisted = |id: &ProviderId| membership.members.iter().all(|member| member.id != *id);
+        let unlisted = |id: &ProviderId| listed.iter().all(|member| member.id != *id);
         let signed_in = self
             .names
             .iter()
@@ -91,10 +96,9 @@ impl Roll {
                 name: name.clone(),
                 weight: 1.0,
                 state: MemberState::Active,
-                since: membership.version + 1,
+                since: version + 1,
             });
-        let members = membership.members.iter().map(member).chain(signed_in).collect();
-        Some((membership.version, members))
+        Some((version, listed.iter().map(member).chain(signed_in).collect()))
     }
 }
 
