@@ -40,6 +40,15 @@ impl FrameKeys {
         Ok(FrameKeys { key, shape })
     }
 
+    /// Those of the same extent with other lengths.
+    #[must_use]
+    pub fn reshaped(&self, shape: Shape) -> FrameKeys {
+        FrameKeys {
+            key: self.key.clone(),
+            shape,
+        }
+    }
+
     /// The lengths and counts that the tags are bound to.
     pub fn shape(&self) -> &Shape {
         &self.shape

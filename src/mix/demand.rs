@@ -11,7 +11,7 @@ use crate::cloud_set::policy::Policy;
 use crate::cloud_set::price::{Blobs, Usage};
 use crate::fragment::manifest::Manifest;
 use crate::fragment::owner::Owner;
-use crate::store::draft::Layout;
+use crate::store::layout::Layout;
 use crate::store::read::STEP;
 use crate::stripe::geometry::SEAL_OVERHEAD;
 

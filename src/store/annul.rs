@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Store;
-use super::draft::Layout;
 use super::error::StoreError;
+use super::layout::Layout;
 use super::send::{Progress, Rule, departing};
 use super::weave::weave_empty;
 use crate::catalog::record::{Condition, Extent, Intent};

@@ -6,82 +6,56 @@
 //! ```
 //!
 //! How long the extent gets is known only when the source ends or the extent is full. The last stripe's chunks are shorter
-//! than was assumed while reading, so its bytes, and only those, move once.
+//! than was assumed while reading, so its bytes, and only those, move once. A draft on the loom is woven stripe by stripe while it is read.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, Read};
 
+use super::layout::Layout;
+use super::loom::{Loom, WeaveError};
 use super::slab::{Pool, Slab};
+use super::source::read_full;
+use super::turns::Turns;
+use crate::catalog::record::Extent;
+use crate::codec::Code;
+use crate::fragment::secret::{Keys, UnknownKey};
 use crate::stripe::geometry::{Shape, TAG_LEN};
-
-/// What is decided of an extent before its first byte is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// Data chunks of a stripe.
-    pub k: u16,
-    /// All chunks of a stripe.
-    pub n: u16,
-    /// Coded bytes of a full chunk.
-    pub chunk_len: u32,
-    /// Coded bytes of a chunk that are not payload.
-    pub overhead: u32,
-    /// Bytes of the header of each fragment.
-    pub header_len: u16,
-    /// The longest fragment.
-    pub fragment_len: u64,
-}
-
-impl Layout {
-    /// The shape of an extent of `payload_len` bytes.
-    #[must_use]
-    pub fn shape(&self, payload_len: u64) -> Shape {
-        let Layout {
-            k,
-            n,
-            chunk_len,
-            overhead,
-            ..
-        } = *self;
-        Shape {
-            k,
-            n,
-            chunk_len,
-            overhead,
-            payload_len,
-        }
-    }
-
-    /// The payload that an extent takes when more follows: whole stripes.
-    ///
-    /// # Panics
-    /// If not even one stripe fits a fragment.
-    #[must_use]
-    pub fn capacity(&self) -> u64 {
-        let frame = u64::from(self.chunk_len) + TAG_LEN;
-        let stripes = self.fragment_len.saturating_sub(u64::from(self.header_len)) / frame;
-        assert!(
-            stripes > 0,
-            "a fragment of {} bytes holds no frame of {frame}",
-            self.fragment_len
-        );
-        stripes * self.shape(0).stripe_cap()
-    }
-
-    /// Bytes that an extent of up to `payload` bytes takes in memory, all fragments together.
-    #[must_use]
-    pub fn memory(&self, payload: u64) -> u64 {
-        u64::from(self.n) * self.shape(payload.min(self.capacity())).fragment_len(self.header_len)
-    }
-}
 
 /// An extent that is being read.
 #[derive(Debug)]
 pub struct Draft {
     layout: Layout,
+    /// Payload bytes that are expected.
+    want: u64,
     /// Plain bytes of a chunk as they are laid out while reading.
     row: usize,
     stripes: usize,
+    /// One a data fragment, and one a parity fragment once there is a loom.
     slabs: Vec<Slab>,
     filled: u64,
+    begun: Option<Begun>,
+}
+
+/// How far a draft is woven.
+#[derive(Debug)]
+struct Begun {
+    /// What the extent will be; its shape is what was expected, until all is woven.
+    extent: Extent,
+    loom: Loom,
+    /// Stripes, the first ones, whose frames are whole.
+    stripes: u64,
+    /// That of the extent, once all is woven.
+    digest: Option<[u8; 32]>,
+}
+
+/// Why a draft was not filled.
+#[derive(Debug, thiserror::Error)]
+pub enum DraftError {
+    /// The source can't be read.
+    #[error(transparent)]
+    Source(#[from] io::Error),
+    /// What was read could not be coded.
+    #[error(transparent)]
+    Weave(#[from] WeaveError),
 }
 
 impl Draft {
@@ -101,11 +75,53 @@ impl Draft {
         let slabs = (0..layout.k).map(|_| pool.take(len)).collect();
         Draft {
             layout,
+            want,
             row: index(row),
             stripes: index(stripes),
             slabs,
             filled: 0,
+            begun: None,
         }
+    }
+
+    /// The same, to be woven while it is read, as `extent`, whose shape and digest are not looked at.
+    pub fn on_the_loom(
+        pool: &Pool,
+        layout: Layout,
+        hint: Option<u64>,
+        keys: &Keys,
+        code: &Code,
+        extent: &Extent,
+    ) -> Result<Draft, UnknownKey> {
+        let mut draft = Draft::new(pool, layout, hint);
+        let shape = layout.shape(draft.want);
+        draft.set_up(pool, keys, code, extent, shape)?;
+        Ok(draft)
+    }
+
+    fn set_up(
+        &mut self,
+        pool: &Pool,
+        keys: &Keys,
+        code: &Code,
+        extent: &Extent,
+        shape: Shape,
+    ) -> Result<(), UnknownKey> {
+        let extent = Extent {
+            shape,
+            ..extent.clone()
+        };
+        let loom = Loom::new(keys, code, &extent)?;
+        let len = self.slabs.first().map_or(0, |slab| slab.len());
+        self.slabs
+            .extend((self.layout.k..self.layout.n).map(|_| pool.take(len)));
+        self.begun = Some(Begun {
+            extent,
+            loom,
+            stripes: 0,
+            digest: None,
+        });
+        Ok(())
     }
 
     /// What was decided of it.
@@ -120,10 +136,22 @@ impl Draft {
         self.filled
     }
 
-    /// Reads until the draft is full or the source ends. True if the source ended.
-    pub fn fill(&mut self, source: &mut dyn Read) -> std::io::Result<bool> {
+    /// The extent that it is woven as, if it is.
+    #[must_use]
+    pub fn extent(&self) -> Option<&Extent> {
+        self.begun.as_ref().map(|begun| &begun.extent)
+    }
+
+    /// Whether nothing is left to do but the headers.
+    #[must_use]
+    pub fn is_woven(&self) -> bool {
+        self.begun.as_ref().is_some_and(|begun| begun.digest.is_some())
+    }
+
+    /// Reads until the draft is full or the source ends, and weaves nothing. True if the source ended.
+    pub fn fill(&mut self, source: &mut dyn Read) -> io::Result<bool> {
         for stripe in 0..self.stripes {
-            for chunk in 0..self.slabs.len() {
+            for chunk in 0..usize::from(self.layout.k) {
                 let at = self.at(stripe);
                 let row = self.row;
                 let read = read_full(source, &mut self.slabs[chunk][at..at + row])?;
@@ -136,36 +164,112 @@ impl Draft {
         Ok(false)
     }
 
-    /// Ends the reading: lays out the last stripe as its length asks, zero-filled.
-    #[must_use]
-    pub fn finish(mut self) -> Finished {
-        let shape = self.layout.shape(self.filled);
-        if let Some(tail) = shape
-            .stripes()
-            .checked_sub(1)
-            .filter(|last| shape.full_stripes() == *last)
-        {
-            self.lay_out_tail(&shape, tail);
+    /// The same, and weaves each stripe that is full while its bytes are in the cache of the core that read them: `threads` of them take turns at
+    /// the source. True if the source ended.
+    ///
+    /// # Panics
+    /// If the draft has no loom, or was filled before.
+    pub fn fill_and_weave(&mut self, source: &mut (dyn Read + Send), threads: usize) -> Result<bool, DraftError> {
+        let whole = self.stripes_as_expected();
+        let begun = self.begun.as_mut().expect("a draft on the loom");
+        assert!(self.filled == 0, "an empty draft");
+        let (header, frame) = (
+            usize::from(self.layout.header_len),
+            self.row + self.layout.overhead as usize + index(TAG_LEN),
+        );
+        let fragments = self.slabs.iter_mut().map(|slab| slab[header..].chunks_exact_mut(frame));
+        let turns = Turns::new(source, fragments.collect(), usize::from(self.layout.k), self.row, whole);
+        let (filled, ended) = turns.run(&begun.loom, threads)?;
+        self.filled = filled;
+        begun.stripes = whole.min(filled / (self.row * usize::from(self.layout.k)) as u64);
+        Ok(ended)
+    }
+
+    /// Weaves what is not woven yet, now that the length is known: all of it, or the tail. If the length is not the expected one, all tags are
+    /// made again, because they are bound to it.
+    ///
+    /// # Panics
+    /// If the draft has no loom.
+    pub fn weave(&mut self) -> Result<(), WeaveError> {
+        let shape = self.lay_out();
+        let begun = self.begun.as_mut().expect("a draft on the loom");
+        let (loom, header_len, slabs) = (begun.loom.reshaped(shape), self.layout.header_len, &mut self.slabs);
+        if begun.extent.shape != shape {
+            for stripe in 0..begun.stripes {
+                loom.tag_again(stripe, &mut frames(slabs, header_len, &shape, stripe));
+            }
         }
-        Finished {
-            shape,
+        for stripe in begun.stripes..shape.stripes() {
+            loom.stripe(stripe, &mut frames(slabs, header_len, &shape, stripe))?;
+        }
+        let mut digest = blake3::Hasher::new();
+        for stripe in 0..shape.stripes() {
+            for slab in &slabs[..usize::from(shape.k)] {
+                let end = index(shape.frame_offset(header_len, stripe + 1));
+                digest.update(&slab[end - index(TAG_LEN)..end]);
+            }
+        }
+        begun.stripes = shape.stripes();
+        begun.extent.shape = shape;
+        begun.extent.header_len = header_len;
+        begun.digest = Some(*digest.finalize().as_bytes());
+        Ok(())
+    }
+
+    /// Ends it: what was filled and not woven is woven as `extent`, whose shape and digest are not looked at.
+    pub fn finish(mut self, keys: &Keys, code: &Code, pool: &Pool, extent: &Extent) -> Result<Frames, WeaveError> {
+        if self.begun.is_none() {
+            let shape = self.layout.shape(self.filled);
+            self.set_up(pool, keys, code, extent, shape)?;
+        }
+        if !self.is_woven() {
+            self.weave()?;
+        }
+        let begun = self.begun.expect("set up above");
+        assert!(
+            (begun.extent.id, begun.extent.salt) == (extent.id, extent.salt),
+            "woven as another extent"
+        );
+        Ok(Frames {
+            shape: begun.extent.shape,
             layout: self.layout,
             slabs: self.slabs,
+            digest: begun.digest.expect("woven above"),
+        })
+    }
+
+    /// Stripes, the first ones, that have the lengths they are read with if the extent gets as long as is expected.
+    fn stripes_as_expected(&self) -> u64 {
+        let shape = self.layout.shape(self.want);
+        if shape.full_stripes() == 0 {
+            1
+        } else {
+            shape.full_stripes()
         }
+    }
+
+    /// Lays out the last stripe as its length asks, zero-filled.
+    fn lay_out(&mut self) -> Shape {
+        let shape = self.layout.shape(self.filled);
+        if shape.full_stripes() < shape.stripes() {
+            self.lay_out_tail(&shape, shape.full_stripes());
+        }
+        shape
     }
 
     fn lay_out_tail(&mut self, shape: &Shape, tail: u64) {
         let (at, plain) = (self.at(index(tail)), shape.plain_len(tail) as usize);
-        if plain == self.row && (self.filled - shape.stripe_payload(tail).start) == (plain * self.slabs.len()) as u64 {
+        let k = usize::from(self.layout.k);
+        if plain == self.row && (self.filled - shape.stripe_payload(tail).start) == (plain * k) as u64 {
             return;
         }
         let length = index(self.filled - shape.stripe_payload(tail).start);
-        let mut bytes = Vec::with_capacity(plain * self.slabs.len());
-        for slab in &self.slabs {
+        let mut bytes = Vec::with_capacity(plain * k);
+        for slab in &self.slabs[..k] {
             let take = (length - bytes.len()).min(self.row);
             bytes.extend_from_slice(&slab[at..at + take]);
         }
-        bytes.resize(plain * self.slabs.len(), 0);
+        bytes.resize(plain * k, 0);
         for (slab, chunk) in self.slabs.iter_mut().zip(bytes.chunks_exact(plain)) {
             slab[at..at + plain].copy_from_slice(chunk);
         }
@@ -177,143 +281,28 @@ impl Draft {
     }
 }
 
-/// An extent's payload in the places of its data chunks, plain.
+/// The frames of one stripe, one a fragment.
+fn frames<'s>(slabs: &'s mut [Slab], header_len: u16, shape: &Shape, stripe: u64) -> Vec<&'s mut [u8]> {
+    let range = index(shape.frame_offset(header_len, stripe))..index(shape.frame_offset(header_len, stripe + 1));
+    slabs.iter_mut().map(|slab| &mut slab[range.clone()]).collect()
+}
+
+/// An extent's fragments without their headers.
 #[derive(Debug)]
-pub struct Finished {
+pub struct Frames {
     /// Its lengths and counts.
     pub shape: Shape,
     /// What was decided of it.
     pub layout: Layout,
-    /// One buffer a data fragment.
+    /// One buffer a fragment.
     pub slabs: Vec<Slab>,
+    /// The extent's digest.
+    pub digest: [u8; 32],
 }
 
 fn index(bytes: u64) -> usize {
     usize::try_from(bytes).expect("lengths in memory fit this machine's addresses")
 }
 
-/// Reads until `into` is full or the source ends.
-fn read_full(source: &mut dyn Read, into: &mut [u8]) -> std::io::Result<usize> {
-    let mut read = 0;
-    while read < into.len() {
-        match source.read(&mut into[read..]) {
-            Ok(0) => break,
-            Ok(some) => read += some,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(read)
-}
-
-/// A source that can tell whether it has ended before anybody takes the next byte.
-#[derive(Debug)]
-pub struct Ahead<R> {
-    inner: R,
-    next: Option<u8>,
-}
-
-impl<R: Read> Ahead<R> {
-    /// Wraps a source.
-    pub fn new(inner: R) -> Ahead<R> {
-        Ahead { inner, next: None }
-    }
-
-    /// True if no byte follows. May wait for one.
-    pub fn ended(&mut self) -> std::io::Result<bool> {
-        let mut byte = [0];
-        if self.next.is_none() && read_full(&mut self.inner, &mut byte)? == 1 {
-            self.next = Some(byte[0]);
-        }
-        Ok(self.next.is_none())
-    }
-}
-
-impl<R: Read> Read for Ahead<R> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        if into.is_empty() {
-            return Ok(0);
-        }
-        if let Some(byte) = self.next.take() {
-            into[0] = byte;
-            return Ok(1);
-        }
-        self.inner.read(into)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn ramp(len: usize) -> Vec<u8> {
-        (0..len).map(|i| u8::try_from(i % 251).expect("below 251")).collect()
-    }
-
-    fn layout(k: u16, chunk_len: u32, overhead: u32) -> Layout {
-        let frame = u64::from(chunk_len) + TAG_LEN;
-        Layout {
-            k,
-            n: k + 2,
-            chunk_len,
-            overhead,
-            header_len: 512,
-            fragment_len: 512 + 3 * frame + 5,
-        }
-    }
-
-    /// The payload as the chunks hold it, stripe by stripe, by the shape's own arithmetic.
-    fn read_back(finished: &Finished) -> Vec<u8> {
-        let shape = finished.shape;
-        let mut bytes = Vec::new();
-        for stripe in 0..shape.stripes() {
-            let at = index(shape.frame_offset(finished.layout.header_len, stripe));
-            for slab in &finished.slabs {
-                bytes.extend_from_slice(&slab[at..at + shape.plain_len(stripe) as usize]);
-            }
-        }
-        assert!(
-            bytes[index(shape.payload_len)..].iter().all(|b| *b == 0),
-            "filled up with zero bytes"
-        );
-        bytes.truncate(index(shape.payload_len));
-        bytes
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
-        /// Whatever the hint said, extents hold the source's bytes in order, each full but the last.
-        #[test]
-        fn extents_hold_what_the_source_gave(
-            k in 1_u16..6, chunk_len in 20_u32..60, sealed: bool, len in 0_usize..2500, hint in proptest::option::of(0_u64..2600),
-        ) {
-            let (data, pool) = (ramp(len), Pool::default());
-            let layout = layout(k, chunk_len, if sealed { 16 } else { 0 });
-            let mut source = Ahead::new(data.as_slice());
-            let mut got = Vec::new();
-            loop {
-                let mut draft = Draft::new(&pool, layout, hint);
-                draft.fill(&mut source).expect("a slice can be read");
-                let (filled, ended) = (draft.filled(), source.ended().expect("a slice can be read"));
-                prop_assert!(ended || filled > 0, "makes progress");
-                got.extend(read_back(&draft.finish()));
-                if ended { break; }
-            }
-            prop_assert_eq!(got, data);
-        }
-    }
-
-    #[test]
-    fn an_empty_source_makes_an_extent_without_stripes() {
-        let mut draft = Draft::new(&Pool::default(), layout(4, 64, 16), Some(0));
-        assert!(draft.fill(&mut std::io::empty()).unwrap());
-        assert_eq!(draft.finish().shape.stripes(), 0);
-    }
-
-    #[test]
-    fn a_small_hint_takes_little_memory() {
-        let draft = Draft::new(&Pool::default(), layout(4, 1 << 16, 16), Some(10));
-        assert_eq!(draft.slabs[0].len(), 512 + 3 + 16 + 32);
-    }
-}
+mod tests;

@@ -23,8 +23,8 @@ use tokio::time::timeout;
 
 use super::Store;
 use super::clouds::Cloud;
-use super::draft::Layout;
 use super::error::StoreError;
+use super::layout::Layout;
 use super::send::{blob_key, put_whole};
 use super::weave::weave_empty;
 use crate::catalog::CatalogError;

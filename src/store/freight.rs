@@ -12,11 +12,12 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Store;
-use super::draft::{Ahead, Draft};
+use super::draft::Draft;
 use super::error::StoreError;
 use super::put::{Put, Writing};
 use super::send::{Progress, Rule, Seating, Sent, Silent, departing};
 use super::slab::lend;
+use super::source::Ahead;
 use super::weave::weave;
 use crate::catalog::record::{Condition, Doomed, Extent, Fragment, Intent};
 use crate::catalog::shipment::FIRST_SEQUENCE;

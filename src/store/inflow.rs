@@ -13,10 +13,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use super::Store;
-use super::draft::{Ahead, Draft};
+use super::draft::Draft;
 use super::error::StoreError;
 use super::put::{Complete, Failure, Put, Stored, Writing, landed_part};
 use super::send::{Progress, Sent};
+use super::source::Ahead;
 use crate::fragment::id::Kind;
 
 /// A put in progress.

@@ -9,14 +9,15 @@ use tokio::task::JoinSet;
 use super::Store;
 use super::clouds::Cloud;
 pub(crate) use super::complete::Complete;
-use super::draft::{Ahead, Draft, Layout};
+use super::draft::Draft;
 use super::error::StoreError;
-use super::labour::labour;
+use super::layout::Layout;
 use super::manifest::{Listed, manifest_payloads};
 use super::name;
 use super::room::room_for;
 use super::send::{Progress, Rule, Sent, departing};
 use super::slab::lend;
+use super::source::Ahead;
 use super::weave::{WeaveError, weave};
 use crate::catalog::CatalogError;
 use crate::catalog::record::{Commit, Committed, Condition, Extent, Fragment, FragmentState, Intent, Version};
@@ -215,23 +216,6 @@ impl Writing {
             .await
     }
 
-    /// Reads one extent on a thread that may wait.
-    pub(crate) async fn fill<R: Read + Send + 'static>(
-        &self,
-        layout: Layout,
-        hint: Option<u64>,
-        mut source: Ahead<R>,
-    ) -> Result<(Draft, Ahead<R>, bool), StoreError> {
-        let mut draft = Draft::new(&self.store.pool, layout, hint);
-        let name = self.put.name.clone();
-        let reading = labour(move || {
-            let ended = draft.fill(&mut source)? || source.ended()?;
-            Ok((draft, source, ended))
-        });
-        let read = reading.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
-        read.map_err(|source| StoreError::Source { name, source })
-    }
-
     /// The manifests of an object of several extents, the lowest level first; the last one is the root.
     pub(crate) async fn ship_manifests(self: Arc<Writing>, parts: Vec<Sent>, len: u64) -> Result<Complete, Failure> {
         let digest = of_extents(parts.iter().map(|sent| &sent.extent.digest));
@@ -270,13 +254,6 @@ impl Writing {
             }
             level += 1;
         }
-    }
-
-    pub(crate) fn draft_of(&self, layout: Layout, mut payload: &[u8]) -> Draft {
-        let mut draft = Draft::new(&self.store.pool, layout, Some(payload.len() as u64));
-        draft.fill(&mut payload).expect("memory can be read");
-        assert!(payload.is_empty(), "a manifest fits its extent");
-        draft
     }
 
     pub(crate) async fn ship_part(
@@ -331,9 +308,9 @@ impl Writing {
         let copies: Vec<u64> = seats.chosen.iter().map(|_| store.entropy.number()).collect();
         let intent = self.intent(extent.clone(), &seats.chosen, &copies);
         let (keys, code, pool, numbers) = (store.keys.clone(), self.code.clone(), store.pool.clone(), copies);
-        let small = draft.filled() <= AT_ONCE;
+        let short = draft.is_woven() || draft.filled() <= AT_ONCE;
         let weave = move || weave(&keys, &code, &pool, draft, extent, &owner, &numbers);
-        let work = async { if small { weave() } else { store.workers.run(weave).await } };
+        let work = async { if short { weave() } else { store.workers.run(weave).await } };
         let (woven, noted) = tokio::join!(work, store.catalog.intend(intent.clone()));
         noted?;
         let mut woven = woven.map_err(|error| self.miscoded(error))?;
@@ -359,9 +336,20 @@ impl Writing {
         }
     }
 
+    /// The extent that a draft becomes.
     pub(super) fn extent(&self, draft: &Draft, kind: Kind) -> Extent {
-        let (policy, store) = (&self.put.policy, &self.store);
         let layout = draft.layout();
+        let minted = draft.extent().cloned().unwrap_or_else(|| self.minted(layout, kind));
+        Extent {
+            kind,
+            shape: layout.shape(draft.filled()),
+            ..minted
+        }
+    }
+
+    /// A new extent, of which only its names and keys are decided.
+    pub(super) fn minted(&self, layout: Layout, kind: Kind) -> Extent {
+        let (policy, store) = (&self.put.policy, &self.store);
         Extent {
             id: if planted(Bug::ReuseBlobKey) {
                 ExtentId([kind as u8; 16])
@@ -373,7 +361,7 @@ impl Writing {
             kind,
             key_id: store.keys.newest(),
             sealed: policy.sealed,
-            shape: layout.shape(draft.filled()),
+            shape: layout.shape(0),
             quorum: policy.quorum,
             header_len: layout.header_len,
             salt: random(store.entropy.as_ref()),

@@ -30,9 +30,9 @@ use crate::catalog::record::{Extent, Fragment};
 use crate::catalog::shipment::{Cargo, Shipment, ShipmentState};
 use crate::fragment::id::{Generation, Kind};
 use crate::store::Store;
-use crate::store::draft::Ahead;
 use crate::store::error::StoreError;
 use crate::store::freight::Freight;
+use crate::store::source::Ahead;
 
 /// Bytes of changes in one segment, but for one change that is longer.
 const SEGMENT: usize = 4 << 20;
