@@ -14,9 +14,10 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use raic::care::balance::{Balanced, Event, Scope, balance};
-use raic::care::debt::pay;
+use raic::care::debt::{keep_paying, pay};
 use raic::care::repair::{declare_lost, repair};
 use raic::catalog::record::{Fragment, FragmentState, MemberState};
 use raic::cloud_set::domain::DomainKind;
@@ -25,6 +26,8 @@ use raic::provider::Operation;
 use raic::provider::fault::{Fault, Rule};
 use raic::store::Store;
 use raic::store::send::{Progress, Silent};
+use tokio::time::Instant;
+
 use support::{Set, get, policy, put, ramp};
 
 /// 4 + 2 over operators, each with at most one fragment.
@@ -227,4 +230,29 @@ async fn regression_a_fragment_that_may_have_arrived_keeps_its_place() {
         }
     }
     assert!(shared > 5, "{shared} debts were too few to show anything");
+}
+
+/// Nobody uses the store meanwhile: that the provider is back is noticed all the same.
+#[tokio::test(start_paused = true)]
+async fn what_is_owed_is_paid_as_soon_as_the_provider_answers_again() {
+    let mut set = Set::new(6, 25);
+    let store = set.open().await;
+    store_objects(&store, 1).await;
+    set.faults[2].kill();
+    store_objects(&store, 6).await;
+    store.finish().await;
+    assert!(!store.catalog().debts(1).await.unwrap().is_empty());
+    let paying = tokio::spawn({
+        let store = store.clone();
+        async move { keep_paying(&store).await }
+    });
+    // Longer than the first minutes in which it is tried again by the clock alone.
+    tokio::time::sleep(Duration::from_secs(185)).await;
+    set.faults[2].revive();
+    let back = Instant::now();
+    while !store.catalog().debts(1).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(back.elapsed() < Duration::from_secs(10), "{:?}", back.elapsed());
+    paying.abort();
 }

@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use super::repair::{Finding, check_extent};
 use crate::catalog::record::{Debt, FragmentState, Piece};
 use crate::provider::ProviderError;
@@ -19,8 +21,14 @@ use crate::store::send::{Progress, Silent};
 /// How long a fragment that was never confirmed may stay without an answer, in nanoseconds.
 const GIVE_UP: i64 = 10 * 60 * 1_000_000_000;
 
-/// How often a process that goes on pays.
+/// How often a process that goes on pays, whatever its providers do.
 const EVERY: Duration = Duration::from_mins(1);
+
+/// How often it asks providers that fail whether they answer again, while something is owed.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long it waits when one does: others may come back in the same moment, and one that comes and goes shall not keep it busy.
+const GATHER: Duration = Duration::from_secs(1);
 
 /// Debts that are paid in one go.
 const AT_ONCE: usize = 256;
@@ -97,13 +105,29 @@ async fn pay_one(
     Ok(store.rebuild(&source, &missing, progress).await?.notes.causes)
 }
 
-/// Pays whatever is owed, now and then, until it is dropped.
+/// Pays whatever is owed, now and then and as soon as a provider answers again, until it is dropped.
 pub async fn keep_paying(store: &Arc<Store>) {
     let progress: Arc<dyn Progress> = Arc::new(Silent);
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::select! {
+            () = sleep(EVERY) => {}
+            () = store.answered_again() => sleep(GATHER).await,
+            () = ask_while_owed(store) => {}
+        }
         if let Err(error) = pay(store, AT_ONCE, &progress).await {
             tracing::warn!("what is owed stays owed: {error}");
+        }
+    }
+}
+
+/// Never ends. On a store that nobody uses, nothing else would notice that a provider is back.
+async fn ask_while_owed(store: &Arc<Store>) {
+    loop {
+        sleep(ASK_EVERY).await;
+        match store.catalog().debts(1).await {
+            Ok(owed) if owed.is_empty() => {}
+            Ok(_) => store.ask_the_silent().await,
+            Err(error) => tracing::warn!("what is owed can't be looked up: {error}"),
         }
     }
 }

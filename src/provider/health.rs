@@ -151,8 +151,8 @@ pub struct Health {
 }
 
 impl Health {
-    /// A call over `len` bytes of body ended at `now` after `took`.
-    pub fn note(&mut self, now: Duration, operation: Operation, len: u64, took: Duration, ended: Ended) {
+    /// A call over `len` bytes of body ended at `now` after `took`. True if calls of its kind had failed, and are answered again.
+    pub fn note(&mut self, now: Duration, operation: Operation, len: u64, took: Duration, ended: Ended) -> bool {
         // What failed early tells nothing of time; what took too long took at least that.
         let counts = matches!(ended, Ended::Well | Ended::GivenUp | Ended::Failed(Class::Timeout));
         if counts {
@@ -160,22 +160,32 @@ impl Health {
             window.add(now, took);
         }
         match ended {
-            Ended::GivenUp => {}
+            Ended::GivenUp => false,
             Ended::Well => self.answered(now, operation),
             Ended::Failed(class) => match Reason::of(class) {
                 None => self.answered(now, operation),
-                Some(reason) => self.failed(now, operation, reason),
+                Some(reason) => {
+                    self.failed(now, operation, reason);
+                    false
+                }
             },
         }
     }
 
-    fn answered(&mut self, now: Duration, operation: Operation) {
+    fn answered(&mut self, now: Duration, operation: Operation) -> bool {
         self.asked = true;
+        let own = Side::of(operation) as usize;
+        let (trouble, of_its_side) = (self.whole.failing(), self.sides[own].failing());
         self.whole.succeed();
-        self.sides[Side::of(operation) as usize].succeed();
+        self.sides[own].succeed();
+        if let Some(reason) = trouble {
+            // What kept all calls from being answered is over: the other sides are worth a try.
+            self.sides.iter_mut().for_each(|side| side.hurry(now, reason));
+        }
         if operation == Operation::Delete {
             self.sides[Side::Puts as usize].hurry(now, Reason::Quota);
         }
+        trouble.is_some() || of_its_side.is_some()
     }
 
     fn failed(&mut self, now: Duration, operation: Operation, reason: Reason) {
@@ -303,6 +313,20 @@ mod tests {
             health.note(SECOND, Operation::Stat, 0, SECOND, Ended::Well);
         }
         assert!(matches!(health.state(), State::Partly(Side::Puts, trouble) if trouble.reason == Reason::Outage));
+    }
+
+    #[test]
+    fn whoever_answers_again_is_told_once_and_is_worth_a_put() {
+        let mut health = Health::default();
+        let mut note = |now, operation, ended| health.note(now, operation, 0, SECOND, ended);
+        assert!(!note(SECOND, Operation::Stat, Ended::Well), "it had not failed");
+        for _ in 0..5 {
+            assert!(!note(SECOND, Operation::Put, Ended::Failed(Class::Timeout)));
+        }
+        assert!(note(SECOND, Operation::Stat, Ended::Failed(Class::Gone)));
+        assert!(!note(SECOND, Operation::Stat, Ended::Well));
+        assert!(health.allow(SECOND, Operation::Put));
+        assert!(health.note(SECOND, Operation::Put, 0, SECOND, Ended::Well));
     }
 
     #[test]

@@ -52,7 +52,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use futures::future::join_all;
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -60,9 +61,11 @@ use crate::cloud_set::policy::Policy;
 use crate::cloud_set::price::PriceList;
 use crate::codec::{Code, CodeError};
 use crate::entropy::Entropy;
+use crate::fragment::identity::IDENTITY_KEY;
 use crate::fragment::secret::Keys;
 use crate::plant::{Bug, planted};
-use crate::provider::health::Watched;
+use crate::provider::Provider;
+use crate::provider::health::{State, Watched};
 use clouds::{Clouds, Configured};
 use epoch::Writer;
 pub use error::StoreError;
@@ -146,6 +149,8 @@ pub struct Store {
     configured: Vec<Configured>,
     /// Those providers by name, as they are watched.
     watched: BTreeMap<String, Arc<Watched>>,
+    /// Told by each of them that answers again after it had failed.
+    back: Arc<Notify>,
     /// Those that have a quota.
     rooms: BTreeMap<String, Arc<Room>>,
     hedges: Budget,
@@ -181,7 +186,8 @@ impl Store {
             settings,
         } = ground;
         let (version, members) = catalog.members().await?;
-        let (providers, watched) = watch(providers, &clock);
+        let back = Arc::new(Notify::new());
+        let (providers, watched) = watch(providers, &clock, &back);
         let rooms = rooms(&settings.quotas);
         let clouds = Clouds::new(version, members, &providers, &watched, &rooms);
         let units = usize::try_from(settings.memory / MEMORY_UNIT).unwrap_or(usize::MAX);
@@ -191,6 +197,7 @@ impl Store {
             clouds: std::sync::RwLock::new(clouds),
             configured: providers,
             watched,
+            back,
             rooms,
             hedges: Budget::default(),
             policies,
@@ -226,6 +233,21 @@ impl Store {
     #[must_use]
     pub fn asked(&self) -> (u64, u64) {
         self.hedges.spent()
+    }
+
+    /// Waits until a provider answers that had failed. One that did so since the last time counts.
+    pub async fn answered_again(&self) {
+        self.back.notified().await;
+    }
+
+    /// Asks the providers that fail whether they answer again: of each its identity.
+    pub async fn ask_the_silent(&self) {
+        let silent = self
+            .watched
+            .values()
+            .filter(|it| matches!(it.state(), State::Failing(_) | State::Down(_)));
+        // What they say is noted as they are watched.
+        join_all(silent.map(|it| it.stat(IDENTITY_KEY))).await;
     }
 
     /// The catalog.
@@ -338,10 +360,15 @@ impl Store {
 }
 
 /// The same providers, with their calls watched.
-fn watch(providers: Vec<Configured>, clock: &Arc<dyn Clock>) -> (Vec<Configured>, BTreeMap<String, Arc<Watched>>) {
+fn watch(
+    providers: Vec<Configured>,
+    clock: &Arc<dyn Clock>,
+    back: &Arc<Notify>,
+) -> (Vec<Configured>, BTreeMap<String, Arc<Watched>>) {
     let mut all = BTreeMap::new();
     let mut watch_one = |configured: Configured| {
-        let watched = Arc::new(Watched::new(configured.provider, clock.clone()));
+        let watched = Watched::new(configured.provider, clock.clone()).telling(back.clone());
+        let watched = Arc::new(watched);
         all.insert(configured.name.clone(), watched.clone());
         Configured {
             provider: watched,

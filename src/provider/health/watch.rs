@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Ended, Health, State};
@@ -21,6 +22,8 @@ pub struct Watched {
     clock: Arc<dyn Clock>,
     begun: Instant,
     kept: Mutex<Kept>,
+    /// Who wants to know that it answers again.
+    back: Option<Arc<Notify>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +54,16 @@ impl Watched {
             clock,
             begun: Instant::now(),
             kept: Mutex::default(),
+            back: None,
+        }
+    }
+
+    /// The same; `back` is told whenever calls are answered again that had failed.
+    #[must_use]
+    pub fn telling(self, back: Arc<Notify>) -> Watched {
+        Watched {
+            back: Some(back),
+            ..self
         }
     }
 
@@ -127,7 +140,10 @@ impl Running<'_> {
     fn tell(&self, kept: &mut Kept, ended: Ended) {
         let now = self.watched.begun.elapsed();
         let took = self.begun.elapsed();
-        kept.health.note(now, self.operation, self.len, took, ended);
+        let again = kept.health.note(now, self.operation, self.len, took, ended);
+        if let Some(back) = self.watched.back.as_ref().filter(|_| again) {
+            back.notify_one();
+        }
     }
 }
 
