@@ -98,6 +98,7 @@ impl Far {
     async fn node(&self) -> Keeper {
         let room = Room::open(self.spool.path(), Arc::new(SystemEntropy), 128 * MIB, 64 * MIB);
         let ground = striped::Ground {
+            begun: Vec::new(),
             store: self.store.clone(),
             policy: Policy {
                 chunk_len: 64 << 10,

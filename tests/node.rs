@@ -4,13 +4,15 @@ mod support;
 
 mod node {
     pub(crate) mod client;
+    pub(crate) mod goes_on;
     pub(crate) mod ground;
     pub(crate) mod hostile;
+    pub(crate) mod killed;
     pub(crate) mod promises;
     pub(crate) mod slots;
 }
 
-use node::{hostile, promises, slots};
+use node::{goes_on, hostile, promises, slots};
 
 /// Makes each promise a test on each backend.
 macro_rules! on_every_backend {
@@ -50,7 +52,11 @@ on_every_backend![
     promises::reads_are_cut_at_the_end,
     promises::a_share_of_many_megabytes_reads_back,
     promises::leases_last_31_days_from_their_last_renewal,
-    promises::shares_outlast_a_restart_and_uploads_do_not,
+    promises::shares_outlast_a_restart_and_so_do_their_leases,
+    goes_on::an_upload_goes_on_after_a_restart_where_its_client_can,
+    goes_on::what_has_landed_of_an_upload_stays,
+    goes_on::an_upload_of_a_node_that_ended_is_in_nobodys_way,
+    goes_on::an_upload_that_stalled_over_a_restart_is_given_up,
     promises::an_advisory_is_kept_once,
     promises::a_share_that_is_called_damaged_is_read_mended_and_taken_off_the_list,
     promises::shares_go_with_their_leases_if_the_owner_wants_it,

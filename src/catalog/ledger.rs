@@ -1,4 +1,4 @@
-//! The port to a storage node's own books: leases and advisories. Where shares lie is none of its business.
+//! The port to a storage node's own books: leases, advisories and uploads. Where shares lie is none of its business.
 //!
 //! A lease is named by its share and its renew secret's hash; renewing one that isn't there adds it. So most writes need no read before them, and
 //! a row says the same however often it is written. Secrets come as hashes only: a copy of the database doesn't let anybody renew.
@@ -60,6 +60,25 @@ pub struct Advisory {
     pub at: i64,
 }
 
+/// A share of a bucket that is being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// Which share: never a slot's.
+    pub share: ShareKey,
+    /// Bytes that it is to have.
+    pub size: u64,
+    /// Hash of the secret that writes it.
+    pub secret: [u8; 32],
+    /// Hash of the secret that renews its first lease.
+    pub renew: [u8; 32],
+    /// Hash of the secret that was to cancel that lease.
+    pub cancel: [u8; 32],
+    /// When it was allocated, seconds since 1970.
+    pub allocated: i64,
+    /// When it was last written to, as far as noted.
+    pub touched: i64,
+}
+
 /// A node's books. Every verb is one transaction, durable when it is answered.
 pub trait Ledger: std::fmt::Debug + Send + Sync {
     /// Makes these changes in their order.
@@ -80,4 +99,11 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
 
     /// All advisories, oldest first.
     fn advisories(&self) -> Answer<'_, Vec<Advisory>>;
+
+    /// Forgets the uploads that have `ended`, then notes the others, each in place of what was noted of its share. The journal doesn't tell: what
+    /// waits on a machine is lost with it.
+    fn note_uploads(&self, ended: Vec<ShareKey>, begun: Vec<Upload>) -> Answer<'_, ()>;
+
+    /// All uploads that are noted, by share.
+    fn uploads(&self) -> Answer<'_, Vec<Upload>>;
 }

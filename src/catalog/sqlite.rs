@@ -35,6 +35,7 @@ mod readers;
 mod schema;
 mod shipment;
 mod sum;
+mod upload;
 mod worker;
 mod write;
 

@@ -87,7 +87,7 @@ impl Keeper {
     ) -> Keeper {
         let leases = Arc::new(Leases::new(ledger.clone()));
         Keeper {
-            uploads: Arc::new(Uploads::new(provider.clone(), leases.clone())),
+            uploads: Arc::new(Uploads::new(provider.clone(), leases.clone(), ledger.clone())),
             slots: Arc::new(Slots::new(provider.clone(), leases.clone())),
             free: AtomicU64::new(u64::MAX),
             examined: Mutex::default(),
@@ -109,6 +109,17 @@ impl Keeper {
     #[must_use]
     pub fn ledger(&self) -> &dyn Ledger {
         self.ledger.as_ref()
+    }
+
+    /// Goes on with the uploads of the process before. To be called once, before the first request.
+    pub async fn restore(&self) -> Result<(), Trouble> {
+        self.uploads.restore(self.clock.seconds()).await
+    }
+
+    /// Enters in the books what has gathered: leases, and which uploads are in progress.
+    pub async fn flush(&self) -> Result<(), CatalogError> {
+        self.leases.flush().await?;
+        self.uploads.note().await
     }
 
     /// Uploads in progress.
@@ -430,16 +441,14 @@ impl StorageServer for Keeper {
             if !self.shares_of(share.kind, share.index).await?.contains(&share.number) {
                 return Err(Refusal::NotFound);
             }
+            let at = self.clock.seconds();
             tracing::warn!(
                 "a client says that share {} of {} is damaged",
                 share.number,
                 share.index
             );
-            let advisory = Advisory {
-                share: share.into(),
-                reason,
-                at: self.clock.seconds(),
-            };
+            let share = share.into();
+            let advisory = Advisory { share, reason, at };
             self.ledger.advise(advisory, MOST_ADVISORIES).await.map_err(books)?;
             Ok(())
         })

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Both interfaces know nothing of what is beyond them: another protocol could call the upper one, another place for bytes stand below the
-//! lower. Leases and advisories are in the catalog's file (`catalog/ledger.rs`); secrets are kept as hashes only. The protocol is `docs/protocol.md`.
+//! lower. Leases, advisories and what is being uploaded are in the catalog's file (`catalog/ledger.rs`); secrets are kept as hashes only. The protocol is `docs/protocol.md`.
 
 pub mod id;
 pub mod range;
@@ -21,6 +21,7 @@ pub mod provider;
 pub mod wire;
 pub mod lease;
 pub mod upload;
+mod register;
 pub mod slot;
 pub mod keeper;
 pub mod folder;

@@ -64,7 +64,7 @@ pub trait Object: Any + fmt::Debug + Send + Sync {
 /// The most bytes that are read in one call.
 pub const STEP: u64 = 4 << 20;
 
-/// A share that is being written. Dropping it forgets it.
+/// A share that is being written. Dropping it ends the work on it; what lasts of it is for [`StorageProvider::resume`].
 pub trait Incoming: fmt::Debug + Send {
     /// Takes bytes at a place where none have been kept yet. Safe on this machine when answered.
     fn write(&mut self, at: u64, bytes: Bytes) -> Answer<'_, ()>;
@@ -81,6 +81,9 @@ pub trait Incoming: fmt::Debug + Send {
     /// Gives it up. Nothing of it stays.
     fn abandon(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
+
+/// A share that is written on, and which of its bytes are kept.
+pub type Resumed = (Box<dyn Incoming>, Vec<Range<u64>>);
 
 /// A change of an object, from one version to the next.
 #[derive(Debug)]
@@ -120,6 +123,20 @@ pub trait StorageProvider: fmt::Debug + Send + Sync {
 
     /// Begins a share of `len` bytes.
     fn begin(&self, index: StorageIndex, number: u8, len: u64) -> Answer<'_, Box<dyn Incoming>>;
+
+    /// Goes on with a share of `len` bytes that an earlier process began. Answers it with the places whose bytes are kept still, in order; the
+    /// others have to be written again. One that isn't known, or is given up, begins anew.
+    fn resume(&self, index: StorageIndex, number: u8, len: u64) -> Answer<'_, Resumed> {
+        Box::pin(async move {
+            let incoming = self.begin(index, number, len).await?;
+            Ok((incoming, Vec::new()))
+        })
+    }
+
+    /// Gives up a share that an earlier process began and nobody resumed. Nothing of it stays; one that isn't known is fine.
+    fn forget(&self, _index: StorageIndex, _number: u8) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Changes an object at once and durably, if `change.base` is its newest version, else not at all. Answers the new version. After an error the
     /// old or the new version is there; the caller opens it anew.

@@ -60,6 +60,7 @@ impl Running {
             None => parts.clock,
         };
         let keeper = Arc::new(Keeper::new(parts.provider, parts.ledger, clock, parts.rules));
+        keeper.restore().await.map_err(io::Error::other)?;
         keeper.tend().await.map_err(io::Error::other)?;
         let service = Arc::new(Service::new(keeper.clone(), parts.identity.swissnum()));
         let listening = Listening::at(parts.listen, &parts.identity, service.clone()).await?;
@@ -113,8 +114,8 @@ impl Running {
         for task in &self.tending {
             task.abort();
         }
-        if let Err(error) = self.keeper.leases().flush().await {
-            tracing::error!("leases can't be entered: {error}");
+        if let Err(error) = self.keeper.flush().await {
+            tracing::error!("the books can't be kept: {error}");
         }
     }
 }
@@ -135,8 +136,8 @@ async fn flush(keeper: Arc<Keeper>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(error) = keeper.leases().flush().await {
-            tracing::error!("leases can't be entered: {error}");
+        if let Err(error) = keeper.flush().await {
+            tracing::error!("the books can't be kept: {error}");
         }
     }
 }

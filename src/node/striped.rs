@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use super::cache::{Cache, Origin};
 use super::id::{StorageIndex, share_number};
-use super::provider::{Answer, Change, Incoming, Object, Place, StorageProvider, Trouble, VersionId};
+use super::provider::{Answer, Change, Incoming, Object, Place, Resumed, StorageProvider, Trouble, VersionId};
 use super::space::{self, Seat};
 use super::spool::Room;
 use crate::care::repair::{Look, mend};
@@ -74,6 +74,8 @@ pub struct Ground {
     pub cache: u64,
     /// What bounds what is stored.
     pub limits: Limits,
+    /// Shares that an earlier process began to take, and this one goes on with.
+    pub begun: Vec<(StorageIndex, u8)>,
 }
 
 /// What bounds the bytes that a node puts on its clouds.
@@ -111,6 +113,9 @@ impl fmt::Debug for Striped {
 impl Striped {
     /// Opens the place: settles what an earlier process left and claims the set for writing.
     pub async fn open(ground: Ground) -> Result<Striped, StoreError> {
+        let begun = ground.begun.iter();
+        let begun = begun.map(|(index, number)| share_name(&ground.prefix, *index, *number));
+        ground.store.leave_open(begun.collect());
         ground.store.begin_writing().await?;
         let policy = Policy {
             sealed: false,
@@ -130,12 +135,22 @@ impl Striped {
     }
 
     fn bucket(&self, index: StorageIndex) -> String {
-        format!("{}/immutable/{index}/", self.prefix)
+        bucket_name(&self.prefix, index)
+    }
+
+    fn put(&self, index: StorageIndex, number: u8, len: u64) -> Put {
+        Put {
+            name: self.name(Place::Share(index, number)),
+            policy: self.policy.clone(),
+            condition: Condition::Absent,
+            modified: None,
+            len_hint: Some(len),
+        }
     }
 
     fn name(&self, place: Place) -> String {
         match place {
-            Place::Share(index, number) => format!("{}{number}", self.bucket(index)),
+            Place::Share(index, number) => share_name(&self.prefix, index, number),
             Place::Slot(index) => format!("{}/mutable/{index}", self.prefix),
         }
     }
@@ -238,6 +253,15 @@ impl Striped {
     }
 }
 
+/// What the names of a bucket's shares begin with.
+fn bucket_name(prefix: &str, index: StorageIndex) -> String {
+    format!("{prefix}/immutable/{index}/")
+}
+
+fn share_name(prefix: &str, index: StorageIndex, number: u8) -> String {
+    format!("{}{number}", bucket_name(prefix, index))
+}
+
 /// The same policy with extents of at most `most` bytes.
 fn with_extents(policy: &Policy, most: u64) -> Policy {
     let k = u64::from(policy.k);
@@ -281,15 +305,28 @@ impl StorageProvider for Striped {
     }
 
     fn begin(&self, index: StorageIndex, number: u8, len: u64) -> Answer<'_, Box<dyn Incoming>> {
-        let put = Put {
-            name: self.name(Place::Share(index, number)),
-            policy: self.policy.clone(),
-            condition: Condition::Absent,
-            modified: None,
-            len_hint: Some(len),
-        };
-        let begun = Unfinished::begin(self.store.clone(), self.room.spool(), put, len);
+        let begun = Unfinished::begin(self.store.clone(), self.room.spool(), self.put(index, number, len), len);
         Box::pin(std::future::ready(Ok(Box::new(begun) as Box<dyn Incoming>)))
+    }
+
+    fn resume(&self, index: StorageIndex, number: u8, len: u64) -> Answer<'_, Resumed> {
+        Box::pin(async move {
+            let put = self.put(index, number, len);
+            let resumed = self.store.resume_put(put.clone(), len, self.progress.clone()).await;
+            let Some(resumed) = resumed.map_err(trouble)? else {
+                return Ok((self.begin(index, number, len).await?, Vec::new()));
+            };
+            let kept = resumed.landed.iter().map(|landed| landed.range.clone()).collect();
+            let goes_on = Unfinished::resume(self.store.clone(), self.room.spool(), put, len, resumed);
+            Ok((Box::new(goes_on) as Box<dyn Incoming>, kept))
+        })
+    }
+
+    fn forget(&self, index: StorageIndex, number: u8) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let name = self.name(Place::Share(index, number));
+            self.store.forget_put(&name).await.map_err(trouble)
+        })
     }
 
     fn change(&self, place: Place, change: Change) -> Answer<'_, Arc<dyn Object>> {

@@ -69,6 +69,11 @@ impl Writer {
         }
     }
 
+    /// True if this process gave the generation out, or will.
+    pub(super) fn issues(&self, generation: Generation) -> bool {
+        (generation.epoch, generation.writer) == (self.epoch, self.id)
+    }
+
     /// The generation of the next shipment: its sequence is none of a version's.
     pub fn next_shipment(&self) -> Generation {
         let number = self.shipments.fetch_add(1, Ordering::SeqCst);

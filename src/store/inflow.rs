@@ -51,20 +51,39 @@ impl Store {
         len: u64,
         progress: Arc<dyn Progress>,
     ) -> Result<Inflow, StoreError> {
-        Ok(Inflow {
-            writing: Arc::new(self.writing(put, progress).await?),
+        Ok(Inflow::of(
+            Arc::new(self.writing(put, progress).await?),
             len,
-            taken: 0,
-            ordinal: 0,
-            parts: Vec::new(),
-            flights: JoinSet::new(),
-            root: None,
-            failed: None,
-        })
+            Vec::new(),
+        ))
     }
 }
 
 impl Inflow {
+    /// A put of which some parts have landed, by ordinal.
+    pub(super) fn of(writing: Arc<Writing>, len: u64, parts: Vec<(u32, Sent)>) -> Inflow {
+        Inflow {
+            writing,
+            len,
+            taken: 0,
+            ordinal: 0,
+            parts,
+            flights: JoinSet::new(),
+            root: None,
+            failed: None,
+        }
+    }
+
+    /// Passes over the parts that come next and had landed before; answers how many bytes those are.
+    pub fn pass_landed(&mut self) -> u64 {
+        let before = self.taken;
+        while let Some((_, sent)) = self.parts.iter().find(|(ordinal, _)| *ordinal == self.ordinal) {
+            self.taken += sent.extent.shape.payload_len;
+            self.ordinal += 1;
+        }
+        self.taken - before
+    }
+
     /// Bytes of the extent that [`Inflow::push`] takes next; 0 after the last.
     #[must_use]
     pub fn next_len(&self) -> u64 {

@@ -36,6 +36,7 @@ mod reading;
 pub mod rebuild;
 pub mod relocate;
 pub mod remove;
+pub mod resume;
 mod room;
 pub mod scatter;
 pub mod send;
@@ -48,8 +49,8 @@ mod turns;
 pub mod weave;
 pub mod work;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -168,6 +169,8 @@ pub struct Store {
     behind: Behind,
     writer: OnceCell<Writer>,
     begun: OnceCell<Settled>,
+    /// Objects whose puts an earlier process began and this one goes on with.
+    left_open: OnceLock<BTreeSet<String>>,
 }
 
 /// Bytes of memory behind one permit.
@@ -206,6 +209,7 @@ impl Store {
             codes: Mutex::default(),
             writer: OnceCell::new(),
             begun: OnceCell::new(),
+            left_open: OnceLock::new(),
             keys,
             catalog,
             clock,

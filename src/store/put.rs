@@ -118,10 +118,23 @@ impl Store {
         name::check(&put.name)?;
         self.begin_writing().await?;
         self.seats(&put.policy, ExtentId::default(), 0)?;
+        let generation = self.writer().await?.next();
+        self.writing_as(put, progress, generation)
+    }
+
+    /// The same under a generation that was begun.
+    pub(super) fn writing_as(
+        self: &Arc<Store>,
+        put: Put,
+        progress: Arc<dyn Progress>,
+        generation: Generation,
+    ) -> Result<Writing, StoreError> {
+        name::check(&put.name)?;
+        self.seats(&put.policy, ExtentId::default(), 0)?;
         let code = self.code(put.policy.k, put.policy.n()).expect("a checked policy");
         Ok(Writing {
             store: self.clone(),
-            generation: self.writer().await?.next(),
+            generation,
             put,
             code,
             progress,

@@ -37,24 +37,24 @@ pub struct Settled {
 }
 
 /// What is known of one extent's fragments after asking all their providers.
-struct Survey {
-    extent: Extent,
-    fragments: Vec<Fragment>,
+pub(super) struct Survey {
+    pub(super) extent: Extent,
+    pub(super) fragments: Vec<Fragment>,
     silent: u16,
     /// Made anew in this settling; other copies of their indices are to go.
-    rebuilt: Vec<Fragment>,
+    pub(super) rebuilt: Vec<Fragment>,
 }
 
 impl Survey {
     /// Distinct indices that are there.
-    fn sound(&self) -> u16 {
+    pub(super) fn sound(&self) -> u16 {
         let sound = self.fragments.iter().filter(|f| f.state == FragmentState::Sound);
         let indices: std::collections::BTreeSet<u16> = sound.map(|f| f.index).collect();
         u16::try_from(indices.len()).expect("n is at most 256")
     }
 }
 
-enum Verdict {
+pub(super) enum Verdict {
     Forward,
     Undo,
     Wait,
@@ -65,6 +65,9 @@ impl Store {
     pub async fn settle(self: &Arc<Store>) -> Result<Settled, StoreError> {
         let mut settled = Settled::default();
         for open in self.catalog.open_generations().await? {
+            if self.is_left_open(&open) {
+                continue;
+            }
             let done = match self.settle_one(&open).await {
                 Ok(Verdict::Forward) => &mut settled.forward,
                 Ok(Verdict::Undo) => &mut settled.undone,
@@ -102,7 +105,7 @@ impl Store {
         self.roll_forward(open, survey, &progress).await
     }
 
-    async fn undo(
+    pub(super) async fn undo(
         self: &Arc<Store>,
         open: &OpenGeneration,
         progress: &Arc<dyn Progress>,
@@ -150,7 +153,7 @@ impl Store {
     }
 
     /// Asks every provider for its fragment of one extent.
-    async fn survey(&self, id: ExtentId) -> Result<Option<Survey>, StoreError> {
+    pub(super) async fn survey(&self, id: ExtentId) -> Result<Option<Survey>, StoreError> {
         let Some((extent, fragments)) = self.catalog.extent(id).await? else {
             return Ok(None);
         };
@@ -200,7 +203,7 @@ impl Store {
     }
 
     /// Brings an extent of an open generation to the rule: adopting is a write. False if that can't be had now.
-    async fn complete(
+    pub(super) async fn complete(
         self: &Arc<Store>,
         open: &OpenGeneration,
         survey: &mut Survey,
@@ -349,7 +352,7 @@ impl Store {
     }
 }
 
-fn source_of(open: &OpenGeneration, survey: &Survey) -> Source {
+pub(super) fn source_of(open: &OpenGeneration, survey: &Survey) -> Source {
     let piece = Piece {
         offset: 0,
         len: 0,

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use raic::catalog::ledger::Ledger;
 use raic::catalog::sqlite::SqliteCatalog;
 use raic::clock::{Clock, FixedClock};
 use raic::cloud_set::policy::Policy;
 use raic::entropy::SystemEntropy;
 use raic::fragment::id::SetId;
 use raic::node::folder::Folder;
+use raic::node::id::StorageIndex;
 use raic::node::identity::Identity;
 use raic::node::keeper::Rules;
 use raic::node::provider::StorageProvider;
@@ -82,7 +84,12 @@ impl Ground {
             }
             Backend::Striped(set, spool) => {
                 let room = Room::open(spool.path(), Arc::new(SystemEntropy), 1 << 20, 64 << 20);
+                let begun = self.ledger.uploads().await.expect("books in memory");
                 let ground = striped::Ground {
+                    begun: begun
+                        .iter()
+                        .map(|it| (StorageIndex(it.share.index), it.share.number))
+                        .collect(),
                     store: set.lock().await.open().await,
                     policy: Policy {
                         chunk_len: 4096,
@@ -136,6 +143,27 @@ impl Ground {
         match &self.backend {
             Backend::Folder(_) => 0,
             Backend::Striped(set, _) => set.lock().await.fragments().iter().flatten().filter(has_data).count(),
+        }
+    }
+
+    /// True if shares lie over several providers.
+    pub(crate) fn is_striped(&self) -> bool {
+        matches!(self.backend, Backend::Striped(..))
+    }
+
+    /// Uploads in the books.
+    pub(crate) async fn uploads(&self) -> usize {
+        self.ledger.uploads().await.expect("books in memory").len()
+    }
+
+    /// Puts that were begun and not ended; none for a folder.
+    pub(crate) async fn open_puts(&self) -> usize {
+        match &self.backend {
+            Backend::Folder(_) => 0,
+            Backend::Striped(set, _) => {
+                let open = set.lock().await.catalog.open_generations().await;
+                open.expect("a catalog in memory").len()
+            }
         }
     }
 

@@ -285,13 +285,11 @@ pub(crate) async fn leases_last_31_days_from_their_last_renewal(ground: Ground) 
     );
 }
 
-pub(crate) async fn shares_outlast_a_restart_and_uploads_do_not(ground: Ground) {
+pub(crate) async fn shares_outlast_a_restart_and_so_do_their_leases(ground: Ground) {
     let node = ground.start().await;
     let mut client = node.client().await;
     let (si, data) = (index('k'), ramp(3000));
     client.put(&si, 0, &data).await;
-    client.allocate(&si, &[1], 10, 1).await;
-    assert_eq!(client.patch(&si, 1, 1, 0, b"half ").await.status, 200);
     let leases = node.control("GET", &format!("/leases/{si}")).await;
     drop(client);
     node.stop().await;
@@ -299,8 +297,6 @@ pub(crate) async fn shares_outlast_a_restart_and_uploads_do_not(ground: Ground) 
     let mut client = node.client().await;
     assert_eq!(client.get(&format!("immutable/{si}/shares")).await.numbers(), [0]);
     assert_eq!(client.get(&format!("immutable/{si}/0")).await.body, data);
-    assert_eq!(client.patch(&si, 1, 1, 5, b"there").await.status, 404);
-    assert_eq!(client.allocate(&si, &[1], 10, 1).await.1, [1]);
     assert_eq!(node.control("GET", &format!("/leases/{si}")).await, leases);
 }
 

@@ -4,11 +4,12 @@ use rusqlite::{Connection, Row, params};
 
 use crate::catalog::Answer;
 use crate::catalog::change::Change;
-use crate::catalog::ledger::{Advisory, Ended, Entry, Lease, Ledger, ShareKey};
+use crate::catalog::ledger::{Advisory, Ended, Entry, Lease, Ledger, ShareKey, Upload};
 
 use super::SqliteCatalog;
 use super::column::{get, number};
 use super::fault::Done;
+use super::upload;
 
 /// The statements that add the books to a catalog.
 pub(super) const TABLES: &str = include_str!("ledger.sql");
@@ -42,6 +43,14 @@ impl Ledger for SqliteCatalog {
 
     fn advisories(&self) -> Answer<'_, Vec<Advisory>> {
         self.read(advisories)
+    }
+
+    fn note_uploads(&self, ended: Vec<ShareKey>, begun: Vec<Upload>) -> Answer<'_, ()> {
+        self.write(move |conn| upload::note(conn, &ended, &begun))
+    }
+
+    fn uploads(&self) -> Answer<'_, Vec<Upload>> {
+        self.read(upload::all)
     }
 }
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::fragment::id::SetId;
 
 use super::fault::{Done, Fault};
-use super::{diary, ledger, schema};
+use super::{diary, ledger, schema, upload};
 
 /// One step from the version before to the next, inside the transaction.
 pub(super) type Step = fn(&Connection) -> Done<()>;
@@ -22,6 +22,7 @@ const STEPS: &[Step] = &[
     |conn| Ok(conn.execute_batch(ledger::TABLES)?),
     |conn| Ok(conn.execute_batch(schema::VERSION_3)?),
     |conn| Ok(conn.execute_batch(diary::TABLES)?),
+    |conn| Ok(conn.execute_batch(upload::TABLE)?),
 ];
 
 /// The version that this program reads and writes.

@@ -32,12 +32,14 @@ use crate::cloud_set::price::Prices;
 use crate::entropy::{SystemEntropy, random};
 use crate::fragment::id::SetId;
 use crate::node::folder::Folder;
+use crate::node::id::StorageIndex;
 use crate::node::identity::Identity;
 use crate::node::keeper::{Expiry, Rules};
 use crate::node::run::{Parts, Running};
 use crate::node::spool::Room;
 use crate::node::striped::{self, Striped};
 use crate::status::door;
+use crate::store::error::StoreError;
 use encoding::Encoding;
 use look::{Clouds, Look, limits};
 use notify::Notify;
@@ -199,7 +201,12 @@ async fn over_the_clouds(args: &Serve, context: &Context) -> Result<Ground, Fail
     let prices = open_prices(context, None).map(|(prices, _)| prices).unwrap_or_default();
     let limits = limits(&session, &prices, args.budget);
     let encoding = Encoding::over(policy.k, policy.m);
+    let begun = session.archive.uploads().await.map_err(StoreError::from)?;
     let ground = striped::Ground {
+        begun: begun
+            .iter()
+            .map(|upload| (StorageIndex(upload.share.index), upload.share.number))
+            .collect(),
         store: session.store.clone(),
         policy: policy.clone(),
         limits: limits.clone(),

@@ -1,4 +1,6 @@
 //! A share on its way to the clouds: what the client sends waits in a spool, and leaves an extent at a time.
+//!
+//! When the process ends, what waits is lost, and the client has to send it again; the extents that have landed are there for the next process.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::inflow::Inflow;
 use crate::store::put::Put;
+use crate::store::resume::{Landed, Resumed};
 use crate::store::send::{Progress, Silent};
 
 /// Pieces of shares up to this length are coded from memory where that is quicker than to wake a thread.
@@ -24,7 +27,10 @@ const AT_ONCE: u64 = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Unfinished {
     len: u64,
+    store: Arc<Store>,
     spool: Arc<Spool>,
+    /// Its extents that an earlier process sent.
+    landed: Arc<[Landed]>,
     /// Bytes from the first on that wait no longer.
     left: watch::Receiver<u64>,
     prefix: watch::Sender<u64>,
@@ -37,10 +43,26 @@ type Failed = (StoreError, Option<Box<Inflow>>);
 impl Unfinished {
     /// Begins to store `put`, an object of `len` bytes.
     pub(super) fn begin(store: Arc<Store>, spool: Spool, put: Put, len: u64) -> Unfinished {
+        Unfinished::new(store, spool, put, len, None, Arc::new([]))
+    }
+
+    /// Goes on with `put`, an object of `len` bytes.
+    pub(super) fn resume(store: Arc<Store>, spool: Spool, put: Put, len: u64, resumed: Resumed) -> Unfinished {
+        Unfinished::new(store, spool, put, len, Some(resumed.inflow), resumed.landed.into())
+    }
+
+    fn new(
+        store: Arc<Store>,
+        spool: Spool,
+        put: Put,
+        len: u64,
+        inflow: Option<Inflow>,
+        landed: Arc<[Landed]>,
+    ) -> Unfinished {
         let ((prefix, arriving), (gone, left)) = (watch::channel(0), watch::channel(0));
         let spool = Arc::new(spool);
         let pump = Pump {
-            store,
+            store: store.clone(),
             progress: Arc::new(Silent),
             spool: spool.clone(),
             put,
@@ -50,12 +72,46 @@ impl Unfinished {
         };
         Unfinished {
             len,
+            store,
             spool,
+            landed,
             left,
             prefix,
-            pump: Some(tokio::spawn(pump.run())),
+            pump: Some(tokio::spawn(pump.run(inflow))),
         }
     }
+}
+
+/// Whether these are the bytes of a share from `at` on: those of extents that landed before are read from the clouds, the others are in the spool.
+async fn holds(
+    store: Arc<Store>,
+    spool: Arc<Spool>,
+    landed: Arc<[Landed]>,
+    left: u64,
+    mut at: u64,
+    mut bytes: Bytes,
+) -> Result<bool, Trouble> {
+    while !bytes.is_empty() {
+        let end = at + bytes.len() as u64;
+        let there = landed.iter().find(|it| it.range.contains(&at));
+        let next = landed.iter().map(|it| it.range.start).filter(|start| *start > at).min();
+        let to = there.map_or(next.unwrap_or(end), |it| it.range.end).min(end);
+        let piece = bytes.split_to(usize::try_from(to - at).expect("a piece is in memory"));
+        let kept = match there {
+            Some(there) => there.read(&store, at..to).await.map_err(trouble)?,
+            None if left > at => return Ok(false),
+            None => {
+                let (spool, range) = (spool.clone(), at..to);
+                let read = spawn_blocking(move || spool.read(range)).await;
+                read.expect("reading a spool does not panic").map_err(spooling)?.into()
+            }
+        };
+        if kept != piece {
+            return Ok(false);
+        }
+        at = to;
+    }
+    Ok(true)
 }
 
 impl Incoming for Unfinished {
@@ -71,12 +127,9 @@ impl Incoming for Unfinished {
     }
 
     fn holds(&mut self, at: u64, bytes: Bytes) -> Answer<'_, bool> {
-        let spool = self.spool.clone();
-        let waits = *self.left.borrow() <= at;
-        Box::pin(async move {
-            let held = spawn_blocking(move || Ok(waits && spool.read(at..at + bytes.len() as u64)? == bytes)).await;
-            held.expect("reading a spool does not panic").map_err(spooling)
-        })
+        let (store, spool, landed) = (self.store.clone(), self.spool.clone(), self.landed.clone());
+        let left = *self.left.borrow();
+        Box::pin(holds(store, spool, landed, left, at, bytes))
     }
 
     fn advance(&mut self, prefix: u64) -> Answer<'_, ()> {
@@ -115,8 +168,9 @@ impl Incoming for Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
+        // The node ends: what has landed stays for the next one.
         if let Some(pump) = self.pump.take() {
-            tokio::spawn(give_up(pump));
+            pump.abort();
         }
     }
 }
@@ -142,14 +196,20 @@ struct Pump {
 }
 
 impl Pump {
-    async fn run(mut self) -> Result<Inflow, Failed> {
-        let begun = self
-            .store
-            .begin_put(self.put.clone(), self.len, self.progress.clone())
-            .await;
-        let mut inflow = begun.map_err(|error| (error, None))?;
+    async fn run(mut self, resumed: Option<Inflow>) -> Result<Inflow, Failed> {
+        let (store, put, progress) = (&self.store, self.put.clone(), self.progress.clone());
+        let mut inflow = if let Some(inflow) = resumed {
+            inflow
+        } else {
+            let begun = store.begin_put(put, self.len, progress).await;
+            begun.map_err(|error| (error, None))?
+        };
         let mut at = 0;
-        while inflow.next_len() > 0 {
+        loop {
+            at += inflow.pass_landed();
+            if inflow.next_len() == 0 {
+                break;
+            }
             let to = at + inflow.next_len();
             if self.arriving.wait_for(|prefix| *prefix >= to).await.is_err() {
                 let gone = StoreError::Refused {
