@@ -43,7 +43,7 @@ on_every_backend![
     promises::a_share_stays_while_its_providers_bill_for_it_anyway,
     hostile::paths_that_try_to_leave_lead_nowhere,
     hostile::uploads_in_progress_are_bounded_and_aborting_makes_room,
-    hostile::a_flood_of_advisories_leaves_a_thousand,
+    hostile::a_flood_of_advisories_leaves_a_few,
     hostile::requests_sent_twice_have_one_effect,
     promises::of_a_conflicting_write_nothing_stays,
     promises::a_share_in_progress_is_nobody_elses_and_not_seen,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
+use super::heard::{Heard, MOST_ADVISORIES};
 use super::id::{Kind, Share, StorageIndex};
 use super::lease::{LEASE, Leases};
 use super::provider::{Object, Place, STEP, StorageProvider, Trouble};
@@ -23,9 +24,6 @@ use super::upload::Uploads;
 use crate::catalog::CatalogError;
 use crate::catalog::ledger::{Advisory, Ended, Ledger, ShareKey};
 use crate::clock::Clock;
-
-/// Advisories that are kept.
-const MOST_ADVISORIES: usize = 1000;
 
 /// Seconds that an advisory waits: others of the same share come with it.
 const ADVISED: i64 = 60;
@@ -74,6 +72,7 @@ pub struct Keeper {
     free: AtomicU64,
     /// Shares that were read lately because clients called them damaged, and when.
     examined: Mutex<HashMap<ShareKey, i64>>,
+    heard: Heard,
 }
 
 impl Keeper {
@@ -91,6 +90,7 @@ impl Keeper {
             slots: Arc::new(Slots::new(provider.clone(), leases.clone())),
             free: AtomicU64::new(u64::MAX),
             examined: Mutex::default(),
+            heard: Heard::default(),
             provider,
             ledger,
             leases,
@@ -442,6 +442,9 @@ impl StorageServer for Keeper {
                 return Err(Refusal::NotFound);
             }
             let at = self.clock.seconds();
+            if !self.heard.is_news(share, at) {
+                return Ok(());
+            }
             tracing::warn!(
                 "a client says that share {} of {} is damaged",
                 share.number,

@@ -41,7 +41,7 @@ const MOST_HEADERS: usize = 64;
 const HEAD_LEN: usize = 32 << 10;
 
 /// Bytes of a connection that are read or written ahead: hundreds of them are open at once.
-const BUFFER: usize = 128 << 10;
+const BUFFER: usize = 64 << 10;
 
 /// A node that listens.
 #[derive(Debug)]

@@ -22,6 +22,7 @@ pub mod wire;
 pub mod lease;
 pub mod upload;
 mod register;
+mod heard;
 pub mod slot;
 pub mod keeper;
 pub mod folder;

@@ -28,6 +28,9 @@ use crate::entropy::{Entropy, random};
 /// What a piece takes in memory besides its bytes.
 const PIECE: u64 = 128;
 
+/// Bytes that are sealed at once, on the stack: each of hundreds of threads would keep a heap of its own for a copy of what it writes.
+const BLOCK: usize = 16 << 10;
+
 /// The room that all spools have together.
 #[derive(Debug)]
 pub struct Room {
@@ -131,9 +134,16 @@ impl Spool {
             drop(self.file.set(self.room.file()?));
         }
         let sealed = self.file.get().expect("it was just made");
-        let mut bytes = bytes.to_vec();
-        apply(&sealed.key, at, &mut bytes);
-        sealed.file.write_all_at(&bytes, at)
+        let mut block = [0; BLOCK];
+        let mut at = at;
+        for piece in bytes.chunks(BLOCK) {
+            let block = &mut block[..piece.len()];
+            block.copy_from_slice(piece);
+            apply(&sealed.key, at, block);
+            sealed.file.write_all_at(block, at)?;
+            at += piece.len() as u64;
+        }
+        Ok(())
     }
 
     /// Bytes that are kept. Waits for the disk if some are there.
