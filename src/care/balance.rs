@@ -7,6 +7,7 @@
 //!
 //! Nothing moves that is at home, so a set in balance is left alone; and a drain moves the drained provider's fragments and no others.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -226,13 +227,18 @@ fn moves(
     let none = std::collections::BTreeMap::new();
     let spread = store.policy(&source.policy).map_or(&none, |policy| &policy.spread);
     // Where fewer providers are left than fragments, whoever has to go stays, and is told.
-    let placed = misplaced(extent.id, extent.shape.n, spread, candidates, &ids).unwrap_or_default();
-    let mut moves = Vec::new();
+    let mut placed = misplaced(extent.id, extent.shape.n, spread, candidates, &ids).unwrap_or_default();
+    // After a rebuild from listings a provider may hold two fragments, and an index lie with two: each place is for one of them, each index
+    // goes once.
+    let (mut moves, mut moving): (Vec<_>, BTreeSet<u16>) = (Vec::new(), BTreeSet::new());
     for fragment in held.iter().filter(can_move) {
-        let to = placed.iter().find(|(from, _)| *from == fragment.provider);
-        match to.and_then(|(_, at)| clouds.get(candidates[*at].id)) {
-            Some(target) if leaves(fragment) || matches!(scope, Scope::Everything) => {
-                moves.push((*fragment, target.clone()));
+        let to = placed.iter().position(|(from, _)| *from == fragment.provider);
+        match to.and_then(|to| clouds.get(candidates[placed[to].1].id).map(|target| (to, target))) {
+            Some((to, target)) if leaves(fragment) || matches!(scope, Scope::Everything) => {
+                placed.remove(to);
+                if moving.insert(fragment.index) {
+                    moves.push((*fragment, target.clone()));
+                }
             }
             None if leaves(fragment) => balanced.stuck += 1,
             _ => {}
@@ -257,32 +263,40 @@ async fn carry_out(
         }
         return Ok(());
     }
-    let mut ends = stream::iter(plan)
-        .map(|step| async move {
-            let end = carry(store, &step, progress).await;
-            (step, end)
-        })
+    let same = |a: &Step, b: &Step| a.fragment.extent == b.fragment.extent;
+    let extents: Vec<Vec<Step>> = plan.chunk_by(same).map(<[Step]>::to_vec).collect();
+    let mut ends = stream::iter(extents)
+        .map(|steps| async move { carry_extent(store, steps, progress).await })
         .buffer_unordered(AT_ONCE);
-    while let Some((step, end)) = ends.next().await {
-        match end? {
+    while let Some(extent) = ends.next().await {
+        for (step, end) in extent? {
+            balanced.count(&step, end, tell);
+        }
+    }
+    Ok(())
+}
+
+impl Balanced {
+    /// Notes how a step ended.
+    fn count(&mut self, step: &Step, end: End, tell: &mut (dyn FnMut(Event<'_>) + Send)) {
+        match end {
             End::Moved { anew } => {
-                balanced.moved += 1;
-                balanced.bytes += step.bytes;
-                balanced.rebuilt += u64::from(anew);
-                tell(Event::Moved(&step));
+                self.moved += 1;
+                self.bytes += step.bytes;
+                self.rebuilt += u64::from(anew);
+                tell(Event::Moved(step));
             }
             End::Nothing => {}
             End::Failed(causes) => {
-                balanced.failed += 1;
+                self.failed += 1;
                 for cause in causes {
-                    if !balanced.causes.iter().any(|known| known.provider == cause.provider) {
-                        balanced.causes.push(cause);
+                    if !self.causes.iter().any(|known| known.provider == cause.provider) {
+                        self.causes.push(cause);
                     }
                 }
             }
         }
     }
-    Ok(())
 }
 
 enum End {
@@ -291,22 +305,54 @@ enum End {
     Failed(Vec<ProviderError>),
 }
 
-/// One fragment: copied, or made anew if it can't be read where it is.
-async fn carry(store: &Arc<Store>, step: &Step, progress: &Arc<dyn Progress>) -> Result<End, StoreError> {
-    match store
+/// The moves of one extent, one after the other. A place that one is to take may be free only because another left, by the limits of the spread; so
+/// after one that failed the others stay.
+async fn carry_extent(
+    store: &Arc<Store>,
+    steps: Vec<Step>,
+    progress: &Arc<dyn Progress>,
+) -> Result<Vec<(Step, End)>, StoreError> {
+    let mut ends: Vec<End> = Vec::new();
+    for (at, step) in steps.iter().enumerate() {
+        let end = match ends.last() {
+            Some(End::Failed(_)) => End::Failed(Vec::new()),
+            _ => carry(store, step, &steps[at + 1..], progress).await?,
+        };
+        ends.push(end);
+    }
+    Ok(steps.into_iter().zip(ends).collect())
+}
+
+/// One fragment: copied, or made anew if it can't be read where it is. The places of the moves that come `later` in its extent are taken.
+async fn carry(
+    store: &Arc<Store>,
+    step: &Step,
+    later: &[Step],
+    progress: &Arc<dyn Progress>,
+) -> Result<End, StoreError> {
+    let cause = match store
         .relocate(&step.source, step.fragment, &step.target, progress)
         .await?
     {
-        Moved::Done(_) => Ok(End::Moved { anew: false }),
-        Moved::Retired => Ok(End::Nothing),
-        Moved::Untaken(error) => Ok(End::Failed(vec![error])),
-        Moved::Unreadable(cause) => match store.rebuild(&step.source, &[step.fragment.index], progress).await {
-            Ok(rebuilt) if rebuilt.failed.is_empty() => Ok(End::Moved { anew: true }),
-            Ok(rebuilt) => Ok(End::Failed(cause.into_iter().chain(rebuilt.notes.causes).collect())),
-            Err(StoreError::Lost { .. } | StoreError::Unreachable { .. }) => {
-                Ok(End::Failed(cause.into_iter().collect()))
-            }
-            Err(error) => Err(error),
-        },
+        Moved::Done(_) => return Ok(End::Moved { anew: false }),
+        Moved::Retired => return Ok(End::Nothing),
+        Moved::Untaken(error) => return Ok(End::Failed(vec![error])),
+        Moved::Unreadable(cause) => cause,
+    };
+    let Some((_, fragments)) = store.catalog().extent(step.fragment.extent).await? else {
+        return Ok(End::Nothing);
+    };
+    let mut source = step.source.clone();
+    source.piece.fragments = fragments;
+    source.piece.fragments.extend(later.iter().map(|step| Fragment {
+        provider: step.target.member.id,
+        state: FragmentState::Sent,
+        ..step.fragment
+    }));
+    match store.rebuild(&source, &[step.fragment.index], progress).await {
+        Ok(rebuilt) if rebuilt.failed.is_empty() => Ok(End::Moved { anew: true }),
+        Ok(rebuilt) => Ok(End::Failed(cause.into_iter().chain(rebuilt.notes.causes).collect())),
+        Err(StoreError::Lost { .. } | StoreError::Unreachable { .. }) => Ok(End::Failed(cause.into_iter().collect())),
+        Err(error) => Err(error),
     }
 }

@@ -1,6 +1,5 @@
 //! What keeps objects whole: moves of fragments, each checked, committed, and only then followed by the deletion of the old.
 
-mod apart;
 pub mod balance;
 pub mod collect;
 pub mod debt;

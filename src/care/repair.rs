@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::apart::crowded;
 use super::outlay::Outlay;
 use crate::catalog::record::{Fragment, FragmentState, Health, Member, MemberState, Piece, Version};
 use crate::cloud_set::policy::Prefer;
 use crate::fragment::id::{Kind, ProviderId};
+use crate::placement::crowded;
 use crate::provider::ProviderError;
 use crate::store::error::StoreError;
 use crate::store::fetch::{Notes, Source};

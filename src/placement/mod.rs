@@ -10,6 +10,7 @@
 //! Only extent, provider ids, weights and domains enter the order and the window; who is full, read-only or draining is
 //! skipped inside the window and moves nobody else. Free space enters nothing: a placement must be the same tomorrow.
 
+mod apart;
 mod constraint;
 mod flow;
 mod refill;
@@ -20,6 +21,7 @@ mod search;
 use crate::cloud_set::domain::Domains;
 use crate::fragment::id::ProviderId;
 
+pub use apart::{crowded, owners};
 pub use constraint::{Limits, PlacementError, acknowledged, feasible};
 pub use refill::{misplaced, refill};
 pub use search::{SPARES, Seats, Window, choose, order, window};

@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use futures::future::join_all;
 
 use super::Store;
-use super::clouds::{Cloud, Clouds, Configured, Identity, identify};
+use super::clouds::{Cloud, Clouds, Configured, Identity, identify, look_over};
 use super::error::StoreError;
 use super::send::put_whole;
 use crate::catalog::record::{Fragment, FragmentState, Member, MemberState};
@@ -40,7 +40,7 @@ impl Store {
             .iter()
             .filter(|c| present(&members, &c.name).is_none())
             .collect();
-        let identities = join_all(fresh.iter().map(|c| identify(&self.keys, c.provider.as_ref()))).await;
+        let identities = join_all(fresh.iter().map(|c| look_over(&self.keys, c.provider.as_ref()))).await;
         for (configured, identity) in fresh.into_iter().zip(identities) {
             match identity {
                 Err(error) => attached.unreached.push(error),
@@ -142,8 +142,11 @@ impl Store {
         let Some(provider) = cloud.way().filter(|_| unproven) else {
             return Err(error);
         };
-        let unsigned = self.is_unsigned(cloud.member.id, provider).await?;
-        if !unsigned || self.has_confirmed(cloud.member.id).await.unwrap_or(true) {
+        if !self.is_unsigned(cloud.member.id, provider).await? {
+            // Perhaps it was signed in meanwhile.
+            return cloud.prove(&self.keys).await;
+        }
+        if self.has_confirmed(cloud.member.id).await.unwrap_or(true) {
             return Err(error);
         }
         let blob = identity::encode_identity(&self.keys, cloud.member.id);

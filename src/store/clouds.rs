@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use tokio::sync::OnceCell;
 
 use super::error::StoreError;
@@ -77,6 +78,22 @@ pub async fn identify(keys: &Keys, provider: &dyn Provider) -> Result<Identity, 
         Err(error) if error.class == Class::Gone => Ok(Identity::Absent),
         Err(error) => Err(error),
     }
+}
+
+/// Reads the identity blob of a provider that may be no member. One that was cut short as it was stored, at a provider that holds nothing else, is
+/// none: who wrote it died before anything counted.
+pub async fn look_over(keys: &Keys, provider: &dyn Provider) -> Result<Identity, ProviderError> {
+    let damage = match identify(keys, provider).await {
+        Err(error) if error.class == Class::Corrupt => error,
+        other => return other,
+    };
+    let mut listing = provider.list("");
+    while let Some(listed) = listing.try_next().await? {
+        if listed.key != identity::IDENTITY_KEY || listed.len.is_none_or(|len| len >= IDENTITY_LEN) {
+            return Err(damage);
+        }
+    }
+    Ok(Identity::Absent)
 }
 
 fn damaged(provider: &dyn Provider, message: &str) -> ProviderError {

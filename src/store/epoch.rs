@@ -359,7 +359,7 @@ impl Store {
 }
 
 /// The folder that the blobs of a group lie in.
-fn folder(group: Group) -> String {
+pub(super) fn folder(group: Group) -> String {
     let letters = group.to_string();
     format!("{}/{}/", &letters[..1], &letters[1..2])
 }

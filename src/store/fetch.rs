@@ -1,6 +1,6 @@
 //! Reading bytes of one extent: asks for fragments as [`Gather`] decides, verifies every frame; `assemble` opens and rebuilds into place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -94,6 +94,29 @@ pub(crate) struct Arrived {
     pub(crate) sound: bool,
 }
 
+impl Arrived {
+    /// The stripes of the window, from 0, without a good frame.
+    fn bad(&self) -> Vec<usize> {
+        let stripes = (0..).zip(&self.good);
+        stripes
+            .filter(|(_, good)| good.is_none())
+            .map(|(stripe, _)| stripe)
+            .collect()
+    }
+
+    /// This, and what is good of another copy of the same fragment.
+    fn with(self, other: Arrived) -> Arrived {
+        let offset = self.bytes.len();
+        let moved = |range: Range<usize>| range.start + offset..range.end + offset;
+        let good = self.good.into_iter().zip(other.good);
+        Arrived {
+            good: good.map(|(own, other)| own.or_else(|| other.map(moved))).collect(),
+            bytes: [self.bytes, other.bytes].concat().into(),
+            sound: self.sound || other.sound,
+        }
+    }
+}
+
 impl Store {
     /// The payload bytes `range` of one extent, and what was learnt.
     pub(crate) async fn fetch(
@@ -121,7 +144,8 @@ impl Store {
         Ok((bytes, Notes { rebuilt, ..notes }))
     }
 
-    /// Any k coded chunks of every stripe, for rebuilding: the frames of a whole extent, by index.
+    /// Any k coded chunks of every stripe, for rebuilding: the frames of a whole extent, by index. What the catalog doesn't know is looked for where
+    /// what it knows doesn't do.
     pub(crate) async fn gather(
         &self,
         source: &Source,
@@ -129,41 +153,59 @@ impl Store {
         wanted: &[u16],
         progress: &Arc<dyn Progress>,
     ) -> Result<(BTreeMap<u16, Arrived>, Notes), StoreError> {
+        let error = match self.gather_known(source, window, wanted, progress).await {
+            Err(error @ (StoreError::Lost { .. } | StoreError::Unreachable { .. })) => error,
+            other => return other,
+        };
+        let (strays, silent) = self.strays(source).await;
+        if strays.is_empty() {
+            return Err(or_silent(error, silent));
+        }
+        let mut source = source.clone();
+        source.piece.fragments.extend(&strays);
+        let gathered = self.gather_known(&source, window, wanted, progress).await;
+        self.keep_strays(strays).await;
+        gathered.map_err(|error| or_silent(error, silent))
+    }
+
+    async fn gather_known(
+        &self,
+        source: &Source,
+        window: &Range<u64>,
+        wanted: &[u16],
+        progress: &Arc<dyn Progress>,
+    ) -> Result<(BTreeMap<u16, Arrived>, Notes), StoreError> {
         let extent = &source.piece.extent;
-        let clouds = self.clouds();
+        let mut others = self.reachable(source);
+        let reachable: BTreeSet<u64> = others.iter().map(|(fragment, _)| fragment.copy).collect();
         let candidates = self.candidates(source, wanted);
+        others.retain(|(other, _)| candidates.iter().all(|(first, _)| first.copy != other.copy));
         let order: Vec<u16> = candidates.iter().map(|(fragment, _)| fragment.index).collect();
         let stripes = usize::try_from(window.end - window.start).expect("a window fits memory");
         let (mut gather, mut action) = Gather::new(extent.shape.k, stripes, wanted, &order);
         let (mut asked, mut arrived, mut notes) = (FuturesUnordered::new(), BTreeMap::new(), Notes::default());
-        let mut lateness = Lateness::default();
+        let (mut lateness, mut silent, mut due) = (Lateness::default(), BTreeSet::new(), Vec::new());
         let len = extent.shape.frames(extent.header_len, window);
         let len = len.end - len.start;
         loop {
             match action {
                 Action::Ask(ref indices) => {
-                    for index in indices {
-                        let (fragment, cloud) = candidates
-                            .iter()
-                            .find(|(f, _)| f.index == *index)
-                            .expect("only candidates are asked");
-                        lateness.ask(*index, cloud, len);
-                        self.hedges.note(1);
-                        asked.push(self.ask(
-                            *fragment,
-                            cloud.clone(),
-                            extent.clone(),
-                            window.clone(),
-                            progress.clone(),
-                        ));
-                    }
+                    let chosen = candidates
+                        .iter()
+                        .filter(|(fragment, _)| indices.contains(&fragment.index));
+                    due.extend(chosen.cloned());
                 }
                 Action::Wait => {}
                 Action::Decode => return Ok((arrived, notes)),
                 Action::Short { good } => {
                     self.note(&notes).await;
-                    return Err(short(source, good, &candidates, clouds.all().count(), notes));
+                    return Err(short(source, good, &reachable, &silent, notes));
                 }
+            }
+            for (fragment, cloud) in due.drain(..) {
+                lateness.ask(fragment.index, &cloud, len);
+                self.hedges.note(1);
+                asked.push(self.ask(fragment, cloud, extent.clone(), window.clone(), progress.clone()));
             }
             let answered = tokio::select! {
                 biased;
@@ -178,23 +220,37 @@ impl Store {
                 }
             };
             lateness.answered(fragment.index);
-            action = take(fragment, answer, &mut gather, &mut arrived, &mut notes);
+            if matches!(&answer, Err(error) if error.class != Class::Gone) {
+                silent.insert(fragment.index);
+            }
+            let whole = take(fragment, answer, &mut arrived, &mut notes);
+            action = match others.iter().position(|(other, _)| other.index == fragment.index) {
+                Some(at) if !whole => {
+                    due.push(others.remove(at));
+                    Action::Wait
+                }
+                _ => match arrived.get(&fragment.index) {
+                    Some(found) => gather.arrived(fragment.index, &found.bad()),
+                    None => gather.failed(fragment.index),
+                },
+            };
         }
     }
 
-    /// Who may be asked, in the order of the source's preference. `wanted` are the data chunks that are needed.
-    pub(crate) fn candidates(&self, source: &Source, wanted: &[u16]) -> Vec<(Fragment, Arc<Cloud>)> {
+    /// The fragments that can be asked for, with who holds them.
+    fn reachable(&self, source: &Source) -> Vec<(Fragment, Arc<Cloud>)> {
         let clouds = self.clouds();
-        let mut candidates: Vec<(Fragment, Arc<Cloud>)> = Vec::new();
-        for fragment in &source.piece.fragments {
-            let Some(cloud) = clouds.holder(fragment).filter(|cloud| cloud.way().is_some()) else {
-                continue;
-            };
-            if fragment.state == FragmentState::Missing || source.avoid.contains(&cloud.member.name) {
-                continue;
-            }
-            candidates.push((*fragment, cloud.clone()));
-        }
+        let fragments = source.piece.fragments.iter();
+        let with_holder = fragments.filter_map(|fragment| Some((*fragment, clouds.holder(fragment)?.clone())));
+        with_holder
+            .filter(|(_, cloud)| cloud.way().is_some() && !source.avoid.contains(&cloud.member.name))
+            .collect()
+    }
+
+    /// Who may be asked, in the order of the source's preference, each index once; what is called missing too, last. `wanted` are the data chunks that
+    /// are needed.
+    pub(crate) fn candidates(&self, source: &Source, wanted: &[u16]) -> Vec<(Fragment, Arc<Cloud>)> {
+        let candidates = self.reachable(source);
         let extent = &source.piece.extent;
         let len = extent.shape.fragment_len(extent.header_len);
         let slow = hedge::slow(candidates.iter().map(|(_, cloud)| cloud.as_ref()), len);
@@ -202,7 +258,7 @@ impl Store {
             let list = self.settings.read_prices.get(&cloud.member.name);
             Standing {
                 index: fragment.index,
-                sound: fragment.state == FragmentState::Sound,
+                state: fragment.state,
                 failing: cloud.failing() > 0,
                 slow,
                 price: list.and_then(|list| rank::price_of(list, len)),
@@ -341,33 +397,31 @@ impl Store {
     }
 }
 
-/// One answer: good frames are kept, what was amiss is noted.
+/// One answer: good frames are kept, beside those of other copies; what was amiss is noted. True if the whole window is here by now.
 fn take(
     fragment: Fragment,
     answer: Result<Arrived, ProviderError>,
-    gather: &mut Gather,
     arrived: &mut BTreeMap<u16, Arrived>,
     notes: &mut Notes,
-) -> Action {
-    let (state, action) = match answer {
+) -> bool {
+    let state = match answer {
         Ok(found) => {
-            let bad = (0..)
-                .zip(&found.good)
-                .filter(|(_, good)| good.is_none())
-                .map(|(stripe, _)| stripe);
-            let action = gather.arrived(fragment.index, &bad.collect::<Vec<usize>>());
             let state = (!found.sound).then_some(FragmentState::Damaged);
-            arrived.insert(fragment.index, found);
-            (state, action)
+            let both = match arrived.remove(&fragment.index) {
+                Some(before) => before.with(found),
+                None => found,
+            };
+            arrived.insert(fragment.index, both);
+            state
         }
         Err(error) => {
             let state = (error.class == Class::Gone).then_some(FragmentState::Missing);
             notes.causes.push(error);
-            (state, gather.failed(fragment.index))
+            state
         }
     };
     notes.changed.extend(state.map(|state| Fragment { state, ..fragment }));
-    action
+    arrived.get(&fragment.index).is_some_and(|found| found.bad().is_empty())
 }
 
 /// The data chunks that a range needs in some stripe of its window.
@@ -405,26 +459,17 @@ fn verify(keys: &Keys, extent: &Extent, fragment: Fragment, window: Range<u64>, 
     Arrived { bytes, good, sound }
 }
 
-/// Fewer than k: lost for certain, or only out of reach?
-fn short(
-    source: &Source,
-    good: u16,
-    candidates: &[(Fragment, Arc<Cloud>)],
-    _members: usize,
-    notes: Notes,
-) -> StoreError {
+/// Fewer than k: lost for certain, or only out of reach? `reachable` are the copies that could be asked for, `silent` the indices of those that gave no
+/// answer.
+fn short(source: &Source, good: u16, reachable: &BTreeSet<u64>, silent: &BTreeSet<u16>, notes: Notes) -> StoreError {
     let extent = &source.piece.extent;
     let definite = |f: &Fragment| {
         f.state == FragmentState::Missing || notes.changed.iter().any(|c| (c.index, c.copy) == (f.index, f.copy))
     };
-    let failed = notes.causes.iter().filter(|cause| cause.class != Class::Gone).count();
-    let unasked = source
-        .piece
-        .fragments
-        .iter()
-        .filter(|f| !definite(f) && !candidates.iter().any(|(c, _)| c.copy == f.copy))
-        .count();
-    let unanswered = u16::try_from(failed + unasked).unwrap_or(u16::MAX);
+    let fragments = source.piece.fragments.iter();
+    let unasked = fragments.filter(|f| !definite(f) && !reachable.contains(&f.copy));
+    let unanswered: BTreeSet<u16> = unasked.map(|f| f.index).chain(silent.iter().copied()).collect();
+    let unanswered = u16::try_from(unanswered.len()).unwrap_or(u16::MAX);
     let (name, ordinal, k) = (source.name.clone(), source.ordinal, extent.shape.k);
     if good + unanswered >= k {
         StoreError::Unreachable {
@@ -437,6 +482,22 @@ fn short(
         }
     } else {
         StoreError::Lost { name, ordinal, k, good }
+    }
+}
+
+/// Nothing is lost for certain while as many members are silent as could hold what is missing.
+fn or_silent(error: StoreError, silent: Vec<ProviderError>) -> StoreError {
+    let unanswered = u16::try_from(silent.len()).unwrap_or(u16::MAX);
+    match error {
+        StoreError::Lost { name, ordinal, k, good } if good + unanswered >= k => StoreError::Unreachable {
+            name,
+            ordinal,
+            k,
+            good,
+            unanswered,
+            causes: silent,
+        },
+        other => other,
     }
 }
 

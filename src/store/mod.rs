@@ -44,6 +44,7 @@ pub mod settle;
 pub mod slab;
 pub mod snapshot;
 pub mod source;
+mod stray;
 pub mod sweep;
 mod turns;
 pub mod weave;

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //!                     first ────────────────────────────────▶ last
-//! latency    sound · answering · not slow ·         data before parity
-//! balanced   sound · answering · not slow · cheap · data before parity
-//! cost       sound · answering · cheap · not slow · data before parity
+//! latency    state · answering · not slow ·         data before parity
+//! balanced   state · answering · not slow · cheap · data before parity
+//! cost       state · answering · cheap · not slow · data before parity
+//!
+//! state: sound, then what may have good frames, and last of all what its provider once denied having: a lagging listing or a stale read says that
+//! of a fragment that is there.
 //! ```
 //!
 //! Of a range that needs few chunks, money asks whichever is less: those chunks alone, or the k cheapest of all.
 
-use std::cmp::Reverse;
-
+use crate::catalog::record::FragmentState;
 use crate::cloud_set::policy::Prefer;
 use crate::cloud_set::price::{Money, PriceList};
 
@@ -19,8 +21,8 @@ use crate::cloud_set::price::{Money, PriceList};
 pub(super) struct Standing {
     /// Which fragment.
     pub(super) index: u16,
-    /// The catalog calls it sound.
-    pub(super) sound: bool,
+    /// What the catalog calls it.
+    pub(super) state: FragmentState,
     /// Its provider's last calls failed.
     pub(super) failing: bool,
     /// Its provider is slow beside the others.
@@ -55,7 +57,7 @@ pub(super) fn order(standings: &[Standing], prefer: Prefer, wanted: &[u16], k: u
             Prefer::Cost => ((price, false), (s.slow, (false, None))),
             Prefer::Latency | Prefer::Balanced => (((false, None), s.slow), (false, price)),
         };
-        (Reverse(s.sound), s.failing, first, second, s.index)
+        (doubt(s.state), s.failing, first, second, s.index)
     });
     let mut seen = std::collections::BTreeSet::new();
     order.retain(|at| seen.insert(standings[*at].index));
@@ -65,10 +67,19 @@ pub(super) fn order(standings: &[Standing], prefer: Prefer, wanted: &[u16], k: u
     order
 }
 
+/// How little is to be hoped for from a fragment in this state.
+fn doubt(state: FragmentState) -> u8 {
+    match state {
+        FragmentState::Sound => 0,
+        FragmentState::Sent | FragmentState::Damaged => 1,
+        FragmentState::Missing => 2,
+    }
+}
+
 /// Takes the wanted chunks to the front if they alone cost no more than the k that stand there.
 fn prefer_wanted(standings: &[Standing], order: &mut [usize], prefer: Prefer, wanted: &[u16], k: u16) {
     let is_wanted = |at: &usize| wanted.contains(&standings[*at].index);
-    let sound = |at: &&usize| standings[**at].sound && !standings[**at].failing;
+    let sound = |at: &&usize| standings[**at].state == FragmentState::Sound && !standings[**at].failing;
     let quick = |at: &&usize| prefer == Prefer::Cost || !standings[**at].slow;
     let alone: Vec<usize> = order
         .iter()
@@ -98,7 +109,7 @@ mod tests {
     fn standing(index: u16, price: u128) -> Standing {
         Standing {
             index,
-            sound: true,
+            state: FragmentState::Sound,
             failing: false,
             slow: false,
             price: Some(Money::billionths(price)),
@@ -132,11 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn who_fails_or_is_damaged_is_asked_last_however_cheap() {
-        let mut all: Vec<Standing> = (0..4).map(|i| standing(i, u128::from(i))).collect();
+    fn who_fails_is_asked_late_the_damaged_later_and_the_missing_last_however_cheap() {
+        let mut all: Vec<Standing> = (0..5).map(|i| standing(i, u128::from(i))).collect();
         all[0].failing = true;
-        all[1].sound = false;
-        assert_eq!(indices(&all, Prefer::Cost, &[0, 1], 2), [2, 3, 0, 1]);
+        all[1].state = FragmentState::Missing;
+        all[2].state = FragmentState::Damaged;
+        assert_eq!(indices(&all, Prefer::Cost, &[0, 1], 2), [3, 4, 0, 2, 1]);
     }
 
     proptest! {

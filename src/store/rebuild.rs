@@ -27,7 +27,7 @@ use crate::fragment::id::ProviderId;
 use crate::fragment::owner::Owner;
 use crate::fragment::secret::Keys;
 use crate::fragment::tag::FrameKeys;
-use crate::placement::refill;
+use crate::placement::{owners, refill};
 use crate::plant::{Bug, planted};
 use crate::provider::ProviderError;
 
@@ -271,20 +271,38 @@ impl Store {
             candidate.writable &= !refused.contains(&candidate.id) && clouds.get(candidate.id).is_some_and(room);
         }
         let fragments = source.piece.fragments.iter();
-        let held: Vec<ProviderId> = fragments
-            .filter(|f| f.state != FragmentState::Missing && !missing.contains(&f.index))
-            .filter(|_| !planted(Bug::RepairIntoATakenDomain))
-            .map(|f| f.provider)
-            .collect();
+        let others = fragments.filter(|f| f.state != FragmentState::Missing && !missing.contains(&f.index));
+        let others: Vec<&Fragment> = others.filter(|_| !planted(Bug::RepairIntoATakenDomain)).collect();
+        let held: Vec<ProviderId> = others.iter().map(|f| f.provider).collect();
         let none = BTreeMap::new();
         let spread = policy.map_or(&none, |policy| &policy.spread);
-        let seats = refill(extent.id, extent.shape.n, spread, &candidates, &held, missing);
-        let seats = seats.inspect_err(|error| tracing::warn!("{}: no seats: {error}", source.name));
-        let seats = seats.unwrap_or_default().into_iter();
+        let refilled = |held: &[ProviderId]| {
+            let seats = refill(extent.id, extent.shape.n, spread, &candidates, held, missing);
+            let seats = seats.inspect_err(|error| tracing::warn!("{}: no seats: {error}", source.name));
+            seats.unwrap_or_default()
+        };
+        let mut seats = refilled(&held);
+        let needed = without_surplus(&others);
+        if seats.len() < missing.len() && needed.len() < held.len() {
+            // Beside a second copy of what another holds too, rather than nowhere.
+            seats = refilled(&needed);
+        }
         seats
+            .into_iter()
             .filter_map(|(index, at)| Some((index, clouds.get(candidates[at].id)?.clone())))
             .collect()
     }
+}
+
+/// The holders of these fragments but for those that hold nothing other than second copies: of each index that is surely there one is enough.
+fn without_surplus(fragments: &[&Fragment]) -> Vec<ProviderId> {
+    let mut sound: BTreeMap<u16, BTreeSet<ProviderId>> = BTreeMap::new();
+    for fragment in fragments.iter().filter(|f| f.state == FragmentState::Sound) {
+        sound.entry(fragment.index).or_default().insert(fragment.provider);
+    }
+    let unsure = fragments.iter().filter(|f| f.state != FragmentState::Sound);
+    let needed: BTreeSet<ProviderId> = owners(&sound).into_keys().chain(unsure.map(|f| f.provider)).collect();
+    needed.into_iter().collect()
 }
 
 /// The frames of a rebuilt fragment, with room for its header in front.

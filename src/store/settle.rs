@@ -194,7 +194,12 @@ impl Store {
             Ok(stat) if stat.len == extent.shape.fragment_len(extent.header_len) => Ok(FragmentState::Sound),
             Ok(_) => Ok(FragmentState::Damaged),
             Err(error) if error.class == Class::Gone => {
-                cloud.prove(&self.keys).await?;
+                // Who writes signs in behind its first verb; what is looked at before that is at a member without an identity.
+                if self.writer.initialized() {
+                    self.prove_or_sign_in(cloud).await?;
+                } else {
+                    cloud.prove(&self.keys).await?;
+                }
                 Ok(FragmentState::Missing)
             }
             Err(_) if planted(Bug::ErrorIsAbsent) => Ok(FragmentState::Missing),

@@ -80,7 +80,7 @@ struct State {
     copy: Option<BTreeMap<String, Bytes>>,
     /// The identity blob that was written last.
     identity: Option<Bytes>,
-    /// Deletions since the last look, with their times.
+    /// Deletions since the last look, with the times at which they were asked for.
     deleted: Vec<(u64, String)>,
 }
 
@@ -136,12 +136,17 @@ impl Cloud {
         state.identity.is_some() && state.blobs.get(IDENTITY) == state.identity.as_ref()
     }
 
+    /// The keys that it holds.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.state().blobs.keys().cloned().collect()
+    }
+
     /// True if it said that it holds this key, and did not delete it since.
     pub(crate) fn claims(&self, key: &str) -> bool {
         self.state().claimed.contains(key)
     }
 
-    /// Deletions that happened since the last call of this.
+    /// Deletions that happened since the last call of this, with the times at which they were asked for.
     pub(crate) fn take_deleted(&self) -> Vec<(u64, String)> {
         std::mem::take(&mut self.state().deleted)
     }
@@ -300,12 +305,11 @@ impl Cloud {
         }
     }
 
-    fn erase(&self, key: &str) {
-        let now = self.world.now();
+    fn erase(&self, key: &str, asked: u64) {
         let mut state = self.state();
         state.claimed.remove(key);
         if state.blobs.remove(key).is_some() {
-            state.deleted.push((now, key.to_owned()));
+            state.deleted.push((asked, key.to_owned()));
         }
     }
 
@@ -353,15 +357,22 @@ impl Cloud {
         let now = self.world.now();
         let state = self.state();
         let keys = state.blobs.range(prefix.to_owned()..);
-        let below: Vec<Listed> = keys
+        let is_hidden = |key: &String| state.hidden.get(key).is_some_and(|until| now < *until);
+        let (hidden, seen): (Vec<_>, Vec<_>) = keys
             .take_while(|(key, _)| key.starts_with(prefix))
-            .filter(|(key, _)| state.hidden.get(*key).is_none_or(|until| now >= *until))
+            .partition(|(key, _)| is_hidden(key));
+        let below: Vec<Listed> = seen
+            .into_iter()
             .map(|(key, body)| Listed {
                 key: key.clone(),
                 len: Some(body.len() as u64),
             })
             .collect();
+        let hides = !hidden.is_empty();
         drop(state);
+        if hides {
+            self.world.lied(self.at, Fault::StaleList);
+        }
         let shown = |_: &Listed| fate != Fate::Omits || self.world.odds(800);
         below.into_iter().filter(shown).collect()
     }
@@ -492,7 +503,8 @@ impl Provider for Access {
         Box::pin(async move {
             let fate = self.arrive(Operation::Delete, key).await?;
             let owned = key.to_owned();
-            self.change(fate, move |cloud| cloud.erase(&owned)).await;
+            let asked = self.cloud.world.now();
+            self.change(fate, move |cloud| cloud.erase(&owned, asked)).await;
             self.answer(Operation::Delete, key, fate, ()).await
         })
     }

@@ -338,7 +338,7 @@ impl Run {
                 self.world.set_honest(!recovered.short.is_empty());
                 (self.must_recover, self.stale) = (false, false);
                 // When a version was replaced is not on the clouds: a rebuild that finds it replaced lets it go.
-                self.ledger = Ledger::default();
+                self.ledger = Ledger::begun(self.world.now());
                 self.restart().await;
                 Ok(())
             }
@@ -375,6 +375,10 @@ impl Run {
         for name in self.model.names() {
             self.mend_calmly(&name).await?;
         }
+        if self.rebuilt && self.plan.spread {
+            // What a rebuild found with one operator, a rebalance parts.
+            self.rebalance(Scope::Everything).await?;
+        }
         self.rebuilt = self.is_crippled();
         self.world.begin_step();
         self.put("calm", 3_000, false).await?;
@@ -403,7 +407,12 @@ impl Run {
             self.restart().await;
             let store = self.store.clone();
             let begun = self
-                .attempt(async move { store.begin_writing().await.cloned() })
+                .attempt(async move {
+                    let settled = store.begin_writing().await.cloned()?;
+                    // What another machine sent may have come late: it is noticed now, or by the first write.
+                    store.check_fence().await?;
+                    Ok(settled)
+                })
                 .await?;
             match begun {
                 Some(Ok(settled)) => {

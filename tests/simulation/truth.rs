@@ -6,6 +6,7 @@ use std::sync::Arc;
 use raic::catalog::Catalog;
 use raic::catalog::record::{FragmentState, MemberState, Piece};
 use raic::fragment::id::{Kind, ProviderId};
+use raic::fragment::key::open_key;
 use raic::fragment::secret::Keys;
 use raic::store::send::blob_key;
 
@@ -25,7 +26,21 @@ pub(crate) struct Truth<'a> {
 
 /// When each blob was last held by a version.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(BTreeMap<(usize, String), u64>);
+pub(crate) struct Ledger {
+    held: BTreeMap<(usize, String), u64>,
+    /// When the catalog was rebuilt last. What had been asked to go by then may go late, whatever the rebuild still found of it.
+    begun: u64,
+}
+
+impl Ledger {
+    /// Of a catalog that was rebuilt just now.
+    pub(crate) fn begun(now: u64) -> Ledger {
+        Ledger {
+            held: BTreeMap::new(),
+            begun: now,
+        }
+    }
+}
 
 impl Truth<'_> {
     /// The present members by id.
@@ -56,6 +71,26 @@ impl Truth<'_> {
             members.get(&fragment.provider).is_some_and(|cloud| counts(cloud, &key))
         });
         copies.map(|fragment| fragment.index).collect()
+    }
+
+    /// The same, with copies that lie at members though the catalog doesn't know them, if those that it knows are too few.
+    fn existing(
+        &self,
+        members: &BTreeMap<ProviderId, Arc<Cloud>>,
+        piece: &Piece,
+        counts: impl Fn(&Cloud, &str) -> bool,
+    ) -> BTreeSet<u16> {
+        let mut indices = self.indices(members, piece, &counts);
+        let known: BTreeSet<u16> = piece.fragments.iter().map(|fragment| fragment.index).collect();
+        if indices.len() < least(piece) {
+            for cloud in members.values() {
+                let keys = cloud.keys().into_iter().filter(|key| counts(cloud, key));
+                let tokens = keys.filter_map(|key| open_key(self.keys, &key));
+                let own = tokens.filter(|(_, token)| token.extent == piece.extent.id);
+                indices.extend(own.map(|(_, token)| token.index).filter(|index| !known.contains(index)));
+            }
+        }
+        indices
     }
 
     /// Every extent of the object can be read though these providers vanish.
@@ -104,7 +139,7 @@ impl Truth<'_> {
     pub(crate) async fn object(&self, name: &str, spread: bool, repaired: bool) -> Result<(), Violation> {
         let members = self.members().await;
         for piece in self.pieces(name).await {
-            let sound = self.indices(&members, &piece, Cloud::holds);
+            let sound = self.existing(&members, &piece, Cloud::holds);
             if sound.len() < least(&piece) {
                 return broken(
                     "no extent of a version is lost",
@@ -134,7 +169,7 @@ impl Truth<'_> {
         let pieces = self.pieces(name).await;
         let data = pieces.iter().filter(|piece| piece.extent.kind.holds_data());
         let enough = |piece: &Piece| {
-            let sound = self.indices(&members, piece, |cloud, key| counts(cloud) && cloud.holds(key));
+            let sound = self.existing(&members, piece, |cloud, key| counts(cloud) && cloud.holds(key));
             sound.len() >= usize::from(piece.extent.shape.k)
         };
         !pieces.is_empty() && data.into_iter().all(enough)
@@ -144,8 +179,8 @@ impl Truth<'_> {
     pub(crate) async fn graces(&self, names: &[String], ledger: &mut Ledger) -> Result<(), Violation> {
         for cloud in self.clouds {
             for (when, key) in cloud.take_deleted() {
-                if let Some(held) = ledger.0.remove(&(cloud.at, key.clone()))
-                    && when < held + GRACE
+                if let Some(held) = ledger.held.remove(&(cloud.at, key.clone()))
+                    && (ledger.begun..held + GRACE).contains(&when)
                 {
                     return broken(
                         "a blob stays for its grace",
@@ -164,7 +199,7 @@ impl Truth<'_> {
                 for fragment in piece.fragments.iter().filter(|f| f.state == FragmentState::Sound) {
                     if let Some(cloud) = members.get(&fragment.provider) {
                         let key = blob_key(self.keys, &piece.extent, fragment.index, fragment.copy);
-                        ledger.0.insert((cloud.at, key), now);
+                        ledger.held.insert((cloud.at, key), now);
                     }
                 }
             }

@@ -13,7 +13,7 @@ use crate::fragment::key::{IDENTITY_PREFIX, open_key};
 use crate::fragment::scan::{Noted, Skeleton};
 use crate::provider::{Provider, ProviderError};
 use crate::store::Store;
-use crate::store::clouds::{Cloud, Configured, Identity, identify};
+use crate::store::clouds::{Cloud, Configured, Identity, look_over};
 use crate::store::epoch::PASSED;
 use crate::store::error::StoreError;
 use crate::store::freight::is_shipment;
@@ -37,7 +37,7 @@ pub(super) struct Roll {
 /// Asks every provider of the configuration for its identity and the memberships that it keeps.
 pub(super) async fn call_roll(store: &Store) -> Result<Roll, StoreError> {
     let configured = store.configured();
-    let answers = join_all(configured.iter().map(|c| identify(store.keys(), c.provider.as_ref()))).await;
+    let answers = join_all(configured.iter().map(|c| look_over(store.keys(), c.provider.as_ref()))).await;
     let mut roll = Roll::default();
     for (configured, answer) in configured.iter().zip(answers) {
         match answer {

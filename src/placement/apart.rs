@@ -1,22 +1,27 @@
 //! Which fragments of an extent share a provider with another: two of them vanish together.
 //!
 //! Placement never seats two together, but a rebuild from listings takes what it finds, old copies of moved fragments included. Where each index can be
-//! given a holder of its own, the others go; an index that can't is to be made anew elsewhere.
+//! given a holder of its own, the other copies are surplus; an index that can't is to be made anew elsewhere, if need be beside a surplus one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fragment::id::ProviderId;
 
 /// The indices of `holders` (who holds which index) that are left without a provider of their own, however the others are given theirs.
-pub(super) fn crowded(holders: &BTreeMap<u16, BTreeSet<ProviderId>>) -> BTreeSet<u16> {
-    let mut owner: BTreeMap<ProviderId, u16> = BTreeMap::new();
-    let mut crowded = BTreeSet::new();
+#[must_use]
+pub fn crowded(holders: &BTreeMap<u16, BTreeSet<ProviderId>>) -> BTreeSet<u16> {
+    let owned: BTreeSet<u16> = owners(holders).into_values().collect();
+    holders.keys().copied().filter(|index| !owned.contains(index)).collect()
+}
+
+/// Providers of their own for as many indices of `holders` as can have one: whose each is. What others hold beside them is surplus.
+#[must_use]
+pub fn owners(holders: &BTreeMap<u16, BTreeSet<ProviderId>>) -> BTreeMap<ProviderId, u16> {
+    let mut owners = BTreeMap::new();
     for index in holders.keys() {
-        if !settle(*index, holders, &mut owner, &mut BTreeSet::new()) {
-            crowded.insert(*index);
-        }
+        settle(*index, holders, &mut owners, &mut BTreeSet::new());
     }
-    crowded
+    owners
 }
 
 /// Gives `index` a provider, if need be one whose owner finds another.
