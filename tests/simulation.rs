@@ -27,6 +27,11 @@ use simulation::world::{Fault, Violation};
 /// Seeds of a run that was not told how many.
 const SEEDS: u64 = 60;
 
+/// From so many seeds on each fault has to have happened [`OFTEN`] times.
+const MANY: u64 = 5_000;
+
+const OFTEN: u64 = 100;
+
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(
@@ -168,6 +173,12 @@ fn every_seed_keeps_every_promise() {
     if let Some((seed, violation)) = &sum.broken {
         report(*seed, violation);
     }
+    let seldom = |fault: &Fault| sum.counts.get(fault).is_none_or(|count| *count < OFTEN);
+    let seldom: Vec<Fault> = Fault::ALL.into_iter().filter(seldom).collect();
+    assert!(
+        seeds < MANY || seldom.is_empty(),
+        "these happened too seldom: {seldom:?}"
+    );
     if number("RAIC_SIM_SEED").is_some() {
         println!("{}", live(&Plan::of(first), true).trace.join("\n"));
     }
