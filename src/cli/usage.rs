@@ -43,6 +43,14 @@ fn flags(line: &[OsString]) -> Global {
 }
 
 fn told(error: &clap::Error) -> Failure {
+    if let ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand = error.kind()
+        && let Some(noun) = noun()
+    {
+        let (name, verbs) = (noun.get_name(), names(&noun).join(" "));
+        return Failure::usage(format!("raic {name}: what is to be done is missing"))
+            .note(format!("there are: {verbs}"))
+            .note(format!("raic {name} --help  tells what there is; nothing was touched"));
+    }
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or("error: the command line is not understood");
@@ -77,15 +85,7 @@ fn verbs(error: &clap::Error) -> String {
         Some(ContextValue::String(wrong)) => wrong.as_str(),
         _ => "",
     };
-    let command = Line::command();
-    let noun = std::env::args()
-        .nth(1)
-        .and_then(|noun| command.find_subcommand(&noun).cloned());
-    let parent = noun.unwrap_or(command);
-    let names: Vec<String> = parent
-        .get_subcommands()
-        .map(|verb| verb.get_name().to_owned())
-        .collect();
+    let names = names(&noun().unwrap_or_else(Line::command));
     let nearest = names
         .iter()
         .map(|name| (strsim::jaro_winkler(name, wrong), name))
@@ -95,4 +95,19 @@ fn verbs(error: &clap::Error) -> String {
         _ => String::new(),
     };
     format!("{guess}there are: {}", names.join(" "))
+}
+
+/// The verb or noun that the line begins with.
+fn noun() -> Option<clap::Command> {
+    let command = Line::command();
+    std::env::args()
+        .skip(1)
+        .find_map(|word| command.find_subcommand(word).cloned())
+}
+
+fn names(parent: &clap::Command) -> Vec<String> {
+    parent
+        .get_subcommands()
+        .map(|verb| verb.get_name().to_owned())
+        .collect()
 }

@@ -171,3 +171,17 @@ fn an_error_in_json_is_one_line_with_code_and_exit() {
     let error: serde_json::Value = serde_json::from_str(run.err.trim()).unwrap();
     assert_eq!(error["code"], "E0001");
 }
+
+#[test]
+fn a_noun_alone_is_answered_with_what_can_be_done_with_it() {
+    let home = Home::new();
+    for (noun, verb) in [("provider", "drain"), ("key", "export"), ("config", "check")] {
+        let run = home.raic(&["--quiet", noun]).ends(2);
+        assert!(
+            run.err.contains(&format!("raic {noun}: what is to be done is missing")),
+            "{}",
+            run.err
+        );
+        assert!(run.err.contains("there are: ") && run.err.contains(verb), "{}", run.err);
+    }
+}
