@@ -5,6 +5,9 @@ use tokio::sync::watch;
 
 use super::exit::Exit;
 
+/// SIGXFSZ of Linux and macOS: a file got longer than this process may make it.
+const FILE_TOO_LONG: SignalKind = SignalKind::from_raw(25);
+
 /// Tells whether somebody asked to stop. Clones hear the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(watch::Receiver<Option<Exit>>);
@@ -13,6 +16,8 @@ impl Interrupt {
     /// Listens from now on. Called inside the runtime, once.
     pub(crate) fn listen() -> std::io::Result<Interrupt> {
         let (tell, hear) = watch::channel(None);
+        // Once somebody listens the write fails with an error, which the provider's put can tell; nobody listening would end the process.
+        drop(signal(FILE_TOO_LONG)?);
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         tokio::spawn(async move {
             loop {

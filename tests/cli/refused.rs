@@ -467,3 +467,23 @@ fn a_configuration_without_its_key_is_told_so() {
     let run = home.raic(&["config", "check"]).ends(0);
     assert!(run.err.contains("without the key"), "{}", run.err);
 }
+
+#[test]
+fn regression_a_limit_of_the_files_length_is_a_failure_of_the_put_and_no_death() {
+    let home = Home::begun();
+    home.file("long", &ramp(3_000_000));
+    let limited = home.command(&["put", "long"]);
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", "ulimit -f 600; exec \"$0\" \"$@\""])
+        .arg(limited.get_program())
+        .args(limited.get_args());
+    for (name, value) in limited.get_envs() {
+        value.map(|value| shell.env(name, value));
+    }
+    let run = shell.current_dir(home.path("")).output().expect("a shell");
+    let told = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(7), "{told}");
+    assert!(told.contains("E0401") && told.contains("file too large"), "{told}");
+    home.raic(&["put", "long"]).ends(0);
+}
