@@ -115,7 +115,7 @@ impl Striped {
     pub async fn open(ground: Ground) -> Result<Striped, StoreError> {
         let begun = ground.begun.iter();
         let begun = begun.map(|(index, number)| share_name(&ground.prefix, *index, *number));
-        ground.store.leave_open(begun.collect());
+        ground.store.leave_open(begun);
         ground.store.begin_writing().await?;
         let policy = Policy {
             sealed: false,

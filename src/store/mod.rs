@@ -51,7 +51,7 @@ pub mod weave;
 pub mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -171,7 +171,7 @@ pub struct Store {
     writer: OnceCell<Writer>,
     begun: OnceCell<Settled>,
     /// Objects whose puts an earlier process began and this one goes on with.
-    left_open: OnceLock<BTreeSet<String>>,
+    left_open: Mutex<BTreeSet<String>>,
 }
 
 /// Bytes of memory behind one permit.
@@ -210,7 +210,7 @@ impl Store {
             codes: Mutex::default(),
             writer: OnceCell::new(),
             begun: OnceCell::new(),
-            left_open: OnceLock::new(),
+            left_open: Mutex::default(),
             keys,
             catalog,
             clock,

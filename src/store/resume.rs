@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -64,13 +64,14 @@ impl Landed {
 }
 
 impl Store {
-    /// Puts of these objects that an earlier process began, and sent no root of, are not undone when this one begins to write. To be called once,
-    /// before that; whoever calls it resumes or forgets each of them.
-    ///
-    /// # Panics
-    /// If it is called twice.
-    pub fn leave_open(&self, names: BTreeSet<String>) {
-        assert!(self.left_open.set(names).is_ok(), "puts are left open once");
+    /// Puts of these objects that an earlier process began, and sent no root of, are not undone when this one begins to write. It says nothing once
+    /// that has begun; whoever calls it resumes or forgets each of them.
+    pub fn leave_open(&self, names: impl IntoIterator<Item = String>) {
+        self.left_open().extend(names);
+    }
+
+    fn left_open(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.left_open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes up a put of `len` bytes where an earlier process left it; `None` if nothing of it is left.
@@ -127,8 +128,7 @@ impl Store {
 
     /// True if settling passes over this generation.
     pub(super) fn is_left_open(&self, open: &OpenGeneration) -> bool {
-        let left = self.left_open.get().is_some_and(|names| names.contains(&open.name));
-        left && open.root.is_none() && !open.closed
+        self.left_open().contains(&open.name) && open.root.is_none() && !open.closed
     }
 
     /// By ordinal: where each part that landed begins, and the part.
