@@ -9,7 +9,7 @@ use std::sync::Arc;
 use raic::care::balance::{Scope, balance};
 use raic::care::recover::{Options, Recovered, recover};
 use raic::care::repair::declare_lost;
-use raic::catalog::record::MemberState;
+use raic::catalog::record::{MemberState, Waiting};
 use raic::catalog::sqlite::SqliteCatalog;
 use raic::provider::fault::{Fault, Rule};
 use raic::provider::{Class, Operation, Provider as _};
@@ -527,4 +527,26 @@ async fn regression_second_copies_are_read_and_take_no_seat_for_good() {
     raic::care::repair::repair(&store, "a", &progress).await.unwrap();
     let report = raic::care::repair::check(&store, "a", true, &progress).await.unwrap();
     assert_eq!(report.health(), raic::catalog::record::Health::Whole);
+}
+
+/// A version whose name could not be read waited after a rebuild, and its object was said not to be there. Found by the simulation, seed 814.
+#[tokio::test]
+async fn regression_while_a_version_without_a_name_waits_nothing_is_said_to_be_absent() {
+    let mut set = Set::new(6, 14);
+    let store = set.open().await;
+    put(&store, "a", &policy(4, 2), &ramp(300)).await.unwrap();
+    let generation = raic::fragment::id::Generation {
+        epoch: 9,
+        sequence: 1,
+        writer: raic::fragment::id::WriterId([9; 16]),
+    };
+    let name = String::new();
+    store
+        .catalog()
+        .await_providers(vec![Waiting { name, generation }])
+        .await
+        .unwrap();
+    let error = store.head("b").await.unwrap_err();
+    assert!(matches!(error, StoreError::Waiting { .. }), "{error}");
+    assert_eq!(store.head("a").await.unwrap().len, 300);
 }

@@ -70,17 +70,27 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Store {
-    /// The object's newest committed version. [`StoreError::Waiting`] if a rebuild left it open which one that is.
+    /// The object's newest committed version. [`StoreError::Waiting`] if a rebuild left it open which one that is, or whether there is one: while a
+    /// version waits whose name could not be read, no name is known to be free.
     pub async fn head(&self, name: &str) -> Result<Version, StoreError> {
-        if self.catalog.awaited().await?.iter().any(|waiting| waiting.name == name) {
+        let awaited = self.catalog.awaited().await?;
+        if awaited.iter().any(|waiting| waiting.name == name) {
             return Err(StoreError::Waiting { name: name.to_owned() });
         }
+        let unnamed = awaited.iter().any(|waiting| waiting.name.is_empty());
         let head = self
             .catalog
             .head(name)
             .await?
             .filter(|version| version.kind != Kind::Tombstone);
-        head.ok_or_else(|| StoreError::NotFound { name: name.to_owned() })
+        head.ok_or_else(|| {
+            let name = name.to_owned();
+            if unnamed {
+                StoreError::Waiting { name }
+            } else {
+                StoreError::NotFound { name }
+            }
+        })
     }
 
     /// Begins to read bytes `range` of an object, all of it if `None`. Providers named in `avoid` are not asked.
