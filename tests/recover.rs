@@ -550,3 +550,30 @@ async fn regression_while_a_version_without_a_name_waits_nothing_is_said_to_be_a
     assert!(matches!(error, StoreError::Waiting { .. }), "{error}");
     assert_eq!(store.head("a").await.unwrap().len, 300);
 }
+
+/// A provider that only its own identity knew was silent in a first rebuild; the second took the membership of the first for the newer one, and nobody
+/// could begin. Found by the simulation, seed 1583.
+#[tokio::test]
+async fn regression_a_second_rebuild_finds_a_member_that_the_first_could_not_ask() {
+    let mut set = Set::new(7, 15);
+    set.configured = 6;
+    let store = set.open().await;
+    put(&store, "a", &policy(4, 2), &ramp(3_000)).await.unwrap();
+    store.finish().await;
+    drop(store);
+    let id = raic::fragment::id::ProviderId([9; 16]);
+    let blob = raic::fragment::identity::encode_identity(&Set::keys(), id);
+    set.memories[6].plant(raic::fragment::identity::IDENTITY_KEY, blob.into());
+    set.configured = 7;
+    silence(&set, &[6]);
+    rebuild(&mut set).await.1.unwrap();
+    wake(&set);
+    let store = set.open().await;
+    recover(&store, None, Options::default(), &(Arc::new(Silent) as _))
+        .await
+        .unwrap();
+    drop(store);
+    let store = set.open().await;
+    put(&store, "b", &policy(4, 2), &ramp(300)).await.unwrap();
+    assert_eq!(store.clouds().named("p6").unwrap().member.id, id);
+}

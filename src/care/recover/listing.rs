@@ -86,19 +86,24 @@ impl Roll {
             state: kept(member.state),
             since: member.since,
         };
-        let unlisted = |id: &ProviderId| listed.iter().all(|member| member.id != *id);
-        let signed_in = self
-            .names
-            .iter()
-            .filter(|(id, _)| unlisted(id))
+        let mut members: Vec<Member> = listed.iter().map(member).collect();
+        members.extend(self.unlisted(&members, version + 1));
+        Some((version, members))
+    }
+
+    /// Providers that say that they are members and are none of `known`, as such from this version on.
+    pub(super) fn unlisted(&self, known: &[Member], since: u64) -> Vec<Member> {
+        let names = self.names.iter();
+        let unknown = names.filter(|(id, _)| known.iter().all(|member| member.id != **id));
+        unknown
             .map(|(id, name)| Member {
                 id: *id,
                 name: name.clone(),
                 weight: 1.0,
                 state: MemberState::Active,
-                since: version + 1,
-            });
-        Some((version, listed.iter().map(member).chain(signed_in).collect()))
+                since,
+            })
+            .collect()
     }
 }
 

@@ -177,10 +177,17 @@ type Membership = (u64, Vec<Member>);
 /// The newest membership, from the providers or from a catalog that is newer; taken into use, not yet noted. Answers who could not be asked.
 async fn find_members(store: &Arc<Store>) -> Result<(Vec<ProviderError>, Option<Membership>), StoreError> {
     let roll = listing::call_roll(store).await?;
-    let (version, _) = store.catalog().members().await?;
-    // One higher than what was published: nobody of that roll is without an identity blob because it is new.
-    let found = roll.members().filter(|(found, _)| *found >= version);
-    let found = found.map(|(found, members)| (found + 1, members));
+    let (version, mut known) = store.catalog().members().await?;
+    let found = match roll.members() {
+        // One higher than what was published: nobody of that roll is without an identity blob because it is new.
+        Some((found, members)) if found >= version => Some((found + 1, members)),
+        // One that an earlier rebuild could not ask, and that only its own identity knows, is a member beside those of the catalog.
+        _ => {
+            let unlisted = roll.unlisted(&known, version + 1);
+            known.extend(unlisted.iter().cloned());
+            (version > 0 && !unlisted.is_empty()).then_some((version + 1, known))
+        }
+    };
     match &found {
         Some((found, members)) => store.renew(*found, members.clone()),
         None if version == 0 => {
