@@ -396,7 +396,7 @@ impl Run {
 
     /// A rebuild if one is due, then a process that writes: nothing stays open. False if too much is gone for good.
     async fn begin_calmly(&mut self) -> Result<bool, Violation> {
-        for _ in 0..3 {
+        for round in 0..3 {
             if self.must_recover || self.stale || !self.waiting.is_empty() {
                 self.must_recover = true;
                 self.recover().await?;
@@ -421,7 +421,10 @@ impl Run {
                     if !open.is_empty() && !self.is_crippled() {
                         return broken("nothing stays open when all answer", format!("{open:?}"));
                     }
-                    return Ok(true);
+                    // One that was emptied was signed in anew on the way: from now on it answers, and what waited for it is judged.
+                    if self.waiting.is_empty() || self.is_crippled() || round == 2 {
+                        return Ok(true);
+                    }
                 }
                 Some(Err(error)) => drop(self.heed(&error).await?),
                 None => {}
