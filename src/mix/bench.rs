@@ -65,6 +65,8 @@ pub struct Plan {
     pub reads: u32,
     /// Providers that are taken out at once: 0 to 2.
     pub outs: usize,
+    /// Puts of a mix that are under way at once: 1 where their times are asked for.
+    pub abreast: usize,
     /// The mix that the owner has: providers and k.
     pub today: Option<(Vec<String>, u16)>,
 }
@@ -291,6 +293,7 @@ pub async fn live_one(
         len: plan.setting.object,
         seed: plan.setting.seed,
         outs: plan.outs,
+        abreast: plan.abreast,
     };
     let tried = live(&seats, &trial).await.map_err(|error| error.to_string());
     for seat in &seats {

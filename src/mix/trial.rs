@@ -9,6 +9,7 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
+use futures::StreamExt;
 use tokio::time::Instant;
 
 use super::demand::Scheme;
@@ -45,6 +46,8 @@ pub struct Trial {
     pub seed: u64,
     /// Providers that are taken out at once: none, each one, or each one and each pair.
     pub outs: usize,
+    /// How many puts are under way at once: 1 where their times are asked for.
+    pub abreast: usize,
 }
 
 /// Reads with some providers out.
@@ -110,14 +113,8 @@ pub async fn live(seats: &[Arc<Own>], trial: &Trial) -> Result<Tried, StoreError
         .collect();
     // The first put claims an epoch, which no other does.
     put(&store, &policy, "first", &data).await?;
-    let mut puts = Vec::new();
-    for number in 0..trial.objects {
-        let begin = Instant::now();
-        let failed = put(&store, &policy, &number.to_string(), &data).await.err();
-        puts.push((micros(begin), failed.map(|_| Class::Broken)));
-    }
     let mut tried = Tried {
-        puts: Seen::in_a_row(trial.len, &puts),
+        puts: put_all(&store, trial, &policy, &data).await,
         gets: read_all(&store, trial, trial.reads, &data).await,
         without: Vec::new(),
     };
@@ -210,6 +207,16 @@ async fn put(store: &Arc<Store>, policy: &Policy, name: &str, data: &[u8]) -> Re
     store.put(put, source, Arc::new(Silent)).await.map(drop)
 }
 
+async fn put_all(store: &Arc<Store>, trial: &Trial, policy: &Policy, data: &[u8]) -> Seen {
+    let puts = futures::stream::iter(0..trial.objects).map(async |number| {
+        let begin = Instant::now();
+        let failed = put(store, policy, &number.to_string(), data).await.err();
+        (micros(begin), failed.map(|_| Class::Broken))
+    });
+    let times: Vec<_> = puts.buffered(trial.abreast.max(1)).collect().await;
+    Seen::in_a_row(trial.len, &times)
+}
+
 async fn read_all(store: &Arc<Store>, trial: &Trial, reads: u32, data: &[u8]) -> Seen {
     let mut times = Vec::new();
     for number in 0..reads {
@@ -263,6 +270,7 @@ mod tests {
             len: 200_000,
             seed,
             outs: 1,
+            abreast: 1,
         }
     }
 
@@ -326,5 +334,7 @@ mod tests {
         };
         let tried = run(&["near", "steady", "edge"], &few);
         assert_eq!((tried.puts.succeeded(), tried.gets.succeeded()), (4, 50));
+        let abreast = run(&["near", "steady", "edge"], &Trial { abreast: 3, ..few });
+        assert_eq!((abreast.puts.succeeded(), abreast.gets.succeeded()), (4, 50));
     }
 }

@@ -154,6 +154,7 @@ fn plan(args: &args::BenchRun, simulated: bool) -> Plan {
         mixes: args.mixes.unwrap_or(if simulated { 6 } else { 3 }),
         reads: objects,
         outs: if simulated || args.outage { 2 } else { 0 },
+        abreast: 1,
         today: None,
     }
 }

@@ -26,6 +26,9 @@ const P99_WITHIN: f64 = 30.0;
 /// How far the bytes a second may be off.
 const RATE_WITHIN: f64 = 20.0;
 
+/// Puts under way at once: only reads are held against what was foretold.
+const ABREAST: usize = 6;
+
 /// The answer.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct VerifySheet {
@@ -50,6 +53,20 @@ struct Verified {
     bytes_per_second: Pair,
     /// True if none of the three is off by more than is allowed.
     held: bool,
+}
+
+impl Verified {
+    /// For people who wait for the table.
+    fn line(&self) -> String {
+        let held = if self.held { "as foretold" } else { "missed" };
+        let ms = |pair: &Pair| format!("{:.0} ms, foretold {:.0}", pair.seen, pair.foretold);
+        format!(
+            "{held}: {}: p50 {}, p99 {}",
+            self.mix,
+            ms(&self.p50_ms),
+            ms(&self.p99_ms)
+        )
+    }
 }
 
 /// One figure.
@@ -93,6 +110,7 @@ pub(super) async fn run(args: &BenchVerify, context: &Context) -> Result<Exit, F
         mixes: 0,
         reads: args.reads,
         outs: 0,
+        abreast: ABREAST,
         today: None,
     };
     plan.setting.objects = args.objects;
@@ -100,7 +118,7 @@ pub(super) async fn run(args: &BenchVerify, context: &Context) -> Result<Exit, F
     let sheet = if run.simulated {
         let contestants = sim::contestants(&prices, args.seed);
         let work = tokio::task::spawn_blocking(move || {
-            crate::mix::trial::in_virtual_time(verify(&contestants, &plan, &mixes, true, |_| {}))
+            crate::mix::trial::in_virtual_time(verify(&contestants, &plan, &mixes, true, |_, _| Ok(())))
         });
         work.await.expect("a simulation does not panic")?
     } else {
@@ -109,7 +127,10 @@ pub(super) async fn run(args: &BenchVerify, context: &Context) -> Result<Exit, F
         let profiles: Vec<&Profile> = config.set.providers.iter().collect();
         let (contestants, _) = real::contestants(&profiles, &config, &prices, context);
         let interrupt = context.interrupt.clone();
-        let tell = |mix: &MixRun| context.out.hint(&format!("trying {}", mix.name()));
+        let tell = |number: usize, one: &Verified| {
+            let line = format!("{number} of {}: {}", mixes.len(), one.line());
+            context.out.said(&context.out.fold(&line))
+        };
         let result = tokio::select! {
             sheet = verify(&contestants, &plan, &mixes, false, tell) => sheet,
             exit = interrupt.asked() => Err(Failure::new(exit, "E0804", "interrupted")),
@@ -153,11 +174,10 @@ async fn verify(
     plan: &Plan,
     mixes: &[MixRun],
     simulated: bool,
-    tell: impl Fn(&MixRun),
+    tell: impl Fn(usize, &Verified) -> Result<(), Failure>,
 ) -> Result<VerifySheet, Failure> {
     let mut verified = Vec::new();
     for (number, mix) in mixes.iter().enumerate() {
-        tell(mix);
         let lived = bench::live_one(contestants, plan, number, mix, &mut String::new(), simulated).await;
         let lived = lived.map_err(|why| Failure::new(Exit::Failed, "E0804", format!("{}: {why}", mix.name())))?;
         let times = lived.reads.latency_ms;
@@ -180,6 +200,7 @@ async fn verify(
         };
         one.held =
             one.p50_ms.within(P50_WITHIN) && one.p99_ms.within(P99_WITHIN) && one.bytes_per_second.within(RATE_WITHIN);
+        tell(number + 1, &one)?;
         verified.push(one);
     }
     Ok(VerifySheet {
