@@ -1,7 +1,12 @@
 //! Any k shards to any others.
 
+use arrayvec::ArrayVec;
+
 use super::code::{Code, CodeError, MAX_SHARDS};
 use super::plan::Pattern;
+
+/// Shards that are read. They are named on the stack, since a short stripe takes less time than an allocation or two.
+type Shards<'a> = ArrayVec<&'a [u8], MAX_SHARDS>;
 
 /// The place of a shard that isn't there.
 const ABSENT: u16 = u16::MAX;
@@ -24,7 +29,7 @@ impl Code {
                 want: self.k(),
             });
         }
-        let (mut pattern, mut inputs) = (Pattern::new(), Vec::with_capacity(self.k()));
+        let (mut pattern, mut inputs) = (Pattern::new(), Shards::new());
         for (point, place) in (0..=u8::MAX)
             .zip(&places[..self.n()])
             .filter(|(_, place)| **place != ABSENT)
@@ -39,7 +44,7 @@ impl Code {
             want.len(),
             self.n()
         );
-        let mut outputs = Vec::with_capacity(want.len());
+        let mut outputs = ArrayVec::<_, MAX_SHARDS>::new();
         for (index, bytes) in want {
             let point = self.point(*index);
             match places[*index] {
