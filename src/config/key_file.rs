@@ -14,6 +14,7 @@ use crate::fragment::secret::{Keys, SecretError, SetSecret};
 use super::environment::Environment;
 use super::error::Fault;
 use super::rights::reason;
+use super::show::without_query;
 
 /// Letters of a group on the sheet: what an eye takes in at once.
 const GROUP: usize = 5;
@@ -112,7 +113,7 @@ fn rows_of(profile: &Profile) -> Vec<String> {
     let mut rows = vec![format!("    {:<16} {}", profile.name, profile.scheme)];
     for (option, value) in &profile.options {
         let OptionValue::Literal(value) = value else { continue };
-        let word = format!("  {option}={value}");
+        let word = format!("  {option}={}", without_query(value));
         match rows.last_mut() {
             Some(row) if row.chars().count() + word.chars().count() <= SHEET_WIDTH => row.push_str(&word),
             _ => rows.push(format!("{:21}{}", "", word.trim_start())),
@@ -152,6 +153,7 @@ mod tests {
 key: { file: ~/key }
 providers:
   b2-eu: { scheme: b2, options: { bucket: photos, bucket_id: { env: SESAME }, root: a/quite/long/folder/so/that/the/row/breaks/before/it/reaches/the/edge } }
+  s3-eu: { scheme: s3, options: { bucket: b, region: r, endpoint: 'https://s3.example/?sig=TULIP' } }
   nas: { scheme: fs, options: { root: /srv/raic } }
 policies: { default: { k: 1, m: 1 } }
 ";
@@ -186,6 +188,8 @@ policies: { default: { k: 1, m: 1 } }
             sheet.replace('\n', "\r\n"),
             secret().to_text().to_string(),
             format!("\n\n {}\n", *secret().to_text()),
+            secret().to_text().replace('-', ""),
+            secret().to_text().replace('-', " ").to_uppercase(),
         ] {
             assert!(key_of_sheet(&typed).is_ok_and(|key| key == secret()), "{typed}");
         }
@@ -225,6 +229,11 @@ policies: { default: { k: 1, m: 1 } }
         );
         assert!(
             sheet.contains("bucket=photos") && !sheet.contains("SESAME"),
+            "{}",
+            *sheet
+        );
+        assert!(
+            sheet.contains("endpoint=https://s3.example/?...") && !sheet.contains("TULIP"),
             "{}",
             *sheet
         );

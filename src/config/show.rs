@@ -271,7 +271,7 @@ fn program(command: &Node) -> String {
 }
 
 /// An address without what stands behind `?`: signatures do.
-fn without_query(text: &str) -> String {
+pub(super) fn without_query(text: &str) -> String {
     match (text.contains("://"), text.find('?')) {
         (true, Some(at)) => format!("{}?...", &text[..at]),
         _ => text.to_owned(),

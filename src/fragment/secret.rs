@@ -84,25 +84,24 @@ impl SetSecret {
     pub fn parse(text: &str) -> Result<SetSecret, SecretError> {
         let text = text.trim();
         let (given, letters) = text.split_once(':').unwrap_or((text, ""));
-        if !given.eq_ignore_ascii_case(PREFIX.trim_end_matches(':')) {
-            let newer = given.to_ascii_lowercase().starts_with(ANY_PREFIX);
+        let given = plain(given);
+        if *given != *plain(PREFIX.trim_end_matches(':')) {
+            let newer = given.starts_with(&**plain(ANY_PREFIX));
             return Err(if newer { SecretError::Newer } else { SecretError::Prefix });
         }
-        let skipped = |c: &char| !c.is_whitespace() && *c != '-';
-        let letters: Zeroizing<String> = Zeroizing::new(
-            letters
-                .chars()
-                .filter(skipped)
-                .map(|c| c.to_ascii_lowercase())
-                .collect(),
-        );
-        let bytes = decode(&letters)?;
+        let bytes = decode(&plain(letters))?;
         let mut secret = Zeroizing::new([0; 32]);
         secret.copy_from_slice(&bytes[..32]);
         let check = blake3::hash(&secret[..]);
         let matches = check.as_bytes()[..CHECK_LEN] == bytes[32..];
         matches.then_some(SetSecret(secret)).ok_or(SecretError::Checksum)
     }
+}
+
+/// What was typed, without what does not matter: spaces, hyphens, capitals.
+fn plain(typed: &str) -> Zeroizing<String> {
+    let kept = typed.chars().filter(|c| !c.is_whitespace() && *c != '-');
+    Zeroizing::new(kept.map(|c| c.to_ascii_lowercase()).collect())
 }
 
 /// The secret and its checksum, 36 bytes.

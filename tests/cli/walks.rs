@@ -143,6 +143,29 @@ fn a_tree_comes_back_as_it_was_and_links_are_passed_over() {
 }
 
 #[test]
+fn a_name_that_is_a_file_and_a_folder_too_is_told_and_the_rest_comes_back() {
+    let home = Home::begun();
+    for name in ["t/a", "t/a/b", "t/a-c", "t/d"] {
+        home.raic_fed(&["put", "-", name], name.as_bytes()).ends(0);
+    }
+    let run = home.raic(&["get", "-r", "t", "back/"]).ends(3);
+    assert!(
+        run.err.contains("error[E0208]: back/t/a would have to be a file"),
+        "{}",
+        run.err
+    );
+    assert!(run.err.contains("raic get t/a -o FILE"), "{}", run.err);
+    for name in ["t/a/b", "t/a-c", "t/d"] {
+        assert_eq!(
+            std::fs::read(home.path(&format!("back/{name}"))).unwrap(),
+            name.as_bytes()
+        );
+    }
+    home.raic(&["get", "t/a", "-o", "file"]).ends(0);
+    assert_eq!(std::fs::read(home.path("file")).unwrap(), b"t/a");
+}
+
+#[test]
 fn the_last_version_counts_and_if_absent_leaves_it_alone() {
     let home = Home::begun();
     home.raic_fed(&["put", "-", "x"], b"one").ends(0);

@@ -14,6 +14,7 @@ use super::super::output::Document;
 use super::super::progress::{Job, Shown, Way};
 use super::super::quantity::{count, size};
 use super::bill::{self, Charge, charges};
+use super::provider::change::Changed;
 use super::provider::edit::used_as;
 use super::put::{sweep, tell_settled};
 use crate::care::balance::{Balanced, Event, Scope, balance};
@@ -107,6 +108,12 @@ pub(crate) fn undrain(args: &args::ProviderUndrain, context: &Arc<Context>) -> R
     context.out.said(&format!(
         "{name} takes fragments again; raic rebalance  brings it its part back"
     ))?;
+    context.out.document_for_scripts(&Changed {
+        done: "active",
+        name: name.clone(),
+        fragments: None,
+        test: None,
+    })?;
     Ok(Exit::Done)
 }
 

@@ -6,17 +6,17 @@
 //!
 //! A file is never there under its name before it is whole.
 
-use std::fs::{File, FileTimes, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+mod draft;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::draft::Draft;
 use super::super::Context;
 use super::super::args;
 use super::super::error::{Failure, reason, said, tame};
@@ -28,7 +28,6 @@ use super::super::quantity::{count, rate, size, span};
 use super::names;
 use super::span::Span;
 use crate::catalog::record::Version;
-use crate::entropy::{Entropy, SystemEntropy};
 use crate::store::fetch::Notes;
 
 /// Objects under way at once.
@@ -107,8 +106,12 @@ pub(crate) async fn get(args: &args::Get, context: &Arc<Context>) -> Result<Exit
         names::only_one("--range or --output", names.len())?;
     }
     check_targets(&aims, args.force)?;
+    let (aims, folders) = apart_from_folders(aims);
+    for aim in &folders {
+        course.failed(&aim.version.name, &also_a_folder(aim), context)?;
+    }
     let shown = Shown::begin(job("get", &aims, args.range), &context.global, &context.out);
-    let alone = names.len() == 1 && aims.len() == 1 && !args.recursive;
+    let alone = names.len() == 1 && aims.len() == 1 && folders.is_empty() && !args.recursive;
     let begun = Instant::now();
     let mut flights = futures::stream::iter(aims)
         .map(|aim| {
@@ -221,6 +224,30 @@ fn check_targets(aims: &[Aim], force: bool) -> Result<(), Failure> {
     }
 }
 
+/// Parts the objects that can be files from those whose file would have to be the folder of another one.
+fn apart_from_folders(mut aims: Vec<Aim>) -> (Vec<Aim>, Vec<Aim>) {
+    // By their parts, so that whatever lies below a path follows it.
+    aims.sort_by(|a, b| a.path.cmp(&b.path));
+    let below = |(at, aim): (usize, &Aim)| aims.get(at + 1).is_some_and(|next| next.path.starts_with(&aim.path));
+    let folders: Vec<bool> = aims.iter().enumerate().map(below).collect();
+    let (folders, files): (Vec<_>, Vec<_>) = folders.into_iter().zip(aims).partition(|(folder, _)| *folder);
+    let aims = |pairs: Vec<(bool, Aim)>| pairs.into_iter().map(|(_, aim)| aim).collect();
+    (aims(files), aims(folders))
+}
+
+fn also_a_folder(aim: &Aim) -> Failure {
+    let path = aim.path.display();
+    Failure::new(
+        Exit::Usage,
+        "E0208",
+        format!("{path} would have to be a file, and the folder of other objects"),
+    )
+    .note(format!(
+        "get it alone under another name: raic get {} -o FILE",
+        aim.version.name
+    ))
+}
+
 fn job(verb: &str, aims: &[Aim], span: Option<Span>) -> Job {
     let len = |aim: &Aim| match span {
         Some(span) => span.within(aim.version.len).map_or(0, |range| range.end - range.start),
@@ -300,78 +327,6 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
         format!("{} cannot be written: {}", path.display(), reason(error)),
     )
     .note("no part of it was left there; the object is as it was")
-}
-
-/// A file that is not whole yet. Dropped, it goes.
-#[derive(Debug)]
-struct Draft {
-    file: File,
-    path: PathBuf,
-    target: PathBuf,
-    kept: bool,
-}
-
-impl Draft {
-    fn begin(target: &Path) -> std::io::Result<Draft> {
-        let folder = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        std::fs::create_dir_all(folder)?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let short: String = name.chars().take(40).collect();
-        let path = folder.join(format!(".{short}.raic-{:016x}", SystemEntropy.number()));
-        // As for any new file, the owner's mask decides who else may read it.
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o666)
-            .open(&path)?;
-        Ok(Draft {
-            file,
-            path,
-            target: target.to_owned(),
-            kept: false,
-        })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.file.write_all(bytes)
-    }
-
-    fn finish(mut self, modified: i64, force: bool) -> std::io::Result<()> {
-        if let Ok(nanos) = u64::try_from(modified) {
-            self.file
-                .set_times(FileTimes::new().set_modified(UNIX_EPOCH + Duration::from_nanos(nanos)))?;
-        }
-        self.file.sync_all()?;
-        if force {
-            std::fs::rename(&self.path, &self.target)?;
-        } else {
-            rename_new(&self.path, &self.target)?;
-        }
-        self.kept = true;
-        let folder = self.path.parent().map_or(Path::new("."), |parent| parent);
-        // The name outlasts a power cut where the system can do that.
-        File::open(folder).and_then(|folder| folder.sync_all())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if !self.kept {
-            drop(std::fs::remove_file(&self.path));
-        }
-    }
-}
-
-/// Renames unless something is there, which somebody may have made meanwhile.
-fn rename_new(from: &Path, to: &Path) -> std::io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL) => std::fs::rename(from, to),
-        done => Ok(done?),
-    }
 }
 
 #[derive(Debug, Default)]

@@ -38,6 +38,19 @@ impl Document for KeyPlace {
     const SCHEMA: &'static str = "raic.key/1";
 }
 
+/// The answer of `key export` without `--to`: it holds the key.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct KeySheet {
+    /// The cloud set that the key belongs to.
+    set: String,
+    /// The page to print, key included.
+    sheet: String,
+}
+
+impl Document for KeySheet {
+    const SCHEMA: &'static str = "raic.key.sheet/1";
+}
+
 pub(crate) async fn run(noun: &Key, context: &Context) -> Result<Exit, Failure> {
     match noun {
         Key::Export(args) => export(args, context).await,
@@ -51,6 +64,10 @@ async fn export(args: &KeyExport, context: &Context) -> Result<Exit, Failure> {
     let keys = Keys::new(&secret);
     let sheet = recovery_sheet(&secret, &local(SystemClock.now()), &config.set.providers);
     match &args.to {
+        None if context.out.is_json() => context.out.document(&KeySheet {
+            set: keys.set().to_string(),
+            sheet: sheet.to_string(),
+        })?,
         None => context.out.bytes(sheet.as_bytes())?,
         Some(path) => {
             write_new(path, sheet.as_bytes())?;

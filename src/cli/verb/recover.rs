@@ -32,6 +32,8 @@ pub(crate) struct Answer {
     written_back: Vec<String>,
     /// Objects that are readable and short of their write quorum.
     short: Vec<String>,
+    /// Objects that are there and don't have all their fragments; `null` if nothing was changed.
+    under: Option<u64>,
     /// Versions that were never acknowledged and are passed over.
     refused: u64,
     /// Objects of which it isn't known yet which version counts.
@@ -95,7 +97,10 @@ pub(crate) async fn run(args: &args::Recover, context: &Arc<Context>) -> Result<
     let recovered = recover(&session.store, Some(&session.archive), options, &shown.listener()).await;
     drop(shown);
     let recovered = recovered?;
+    let mut under = None;
     if !args.dry_run {
+        let census = session.store.catalog().census(&[]).await?;
+        under = Some(census.degraded + census.at_risk);
         // What was recovered is worth a copy of its own at once: the next machine has less to read.
         match session.store.begin_writing().await {
             Ok(_) => ship(&session, Effort::Checkpoint).await,
@@ -103,14 +108,20 @@ pub(crate) async fn run(args: &args::Recover, context: &Arc<Context>) -> Result<
         }
     }
     if context.out.is_json() {
-        context.out.document(&answer(args, &recovered))?;
+        context.out.document(&answer(args, &recovered, under))?;
     } else {
         tell(args, &recovered, context)?;
+        if let Some(under) = under.filter(|under| *under > 0) {
+            let objects = count(under, "object is", "objects are");
+            context.out.warn(&format!(
+                "{objects} readable and without some of their fragments: raic repair"
+            ));
+        }
     }
-    Ok(exit(&recovered))
+    Ok(exit(&recovered, under.unwrap_or(0)))
 }
 
-fn answer(args: &args::Recover, recovered: &Recovered) -> Answer {
+fn answer(args: &args::Recover, recovered: &Recovered, under: Option<u64>) -> Answer {
     let waiting = recovered.waiting.iter().map(|unsettled| Waiting {
         name: unsettled.name.clone(),
         why: unsettled.why.clone(),
@@ -122,6 +133,7 @@ fn answer(args: &args::Recover, recovered: &Recovered) -> Answer {
         removals: recovered.removals,
         written_back: recovered.written_back.clone(),
         short: recovered.short.clone(),
+        under,
         refused: recovered.refused,
         waiting: waiting.collect(),
         listed: recovered.answered.clone(),
@@ -191,10 +203,10 @@ fn tell(args: &args::Recover, recovered: &Recovered, context: &Context) -> Resul
     Ok(())
 }
 
-fn exit(recovered: &Recovered) -> Exit {
+fn exit(recovered: &Recovered, under: u64) -> Exit {
     if !recovered.waiting.is_empty() {
         Exit::Unreachable
-    } else if recovered.short.is_empty() {
+    } else if recovered.short.is_empty() && under == 0 {
         Exit::Done
     } else {
         Exit::Under

@@ -88,6 +88,19 @@ impl Document for Served {
     const SCHEMA: &'static str = "raic.serve/1";
 }
 
+/// The answer of `serve --check`: the node can be started.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Startable {
+    /// Where its shares would lie: `striped` or `fs`.
+    backend: &'static str,
+    /// Where it would listen.
+    listen: String,
+}
+
+impl Document for Startable {
+    const SCHEMA: &'static str = "raic.serve.check/1";
+}
+
 /// What has to live as long as the node.
 struct Ground {
     parts: Parts,
@@ -108,6 +121,10 @@ pub(crate) async fn run(args: &Serve, context: &Arc<Context>) -> Result<Exit, Fa
     };
     if args.check {
         context.out.said("the node can be started")?;
+        context.out.document_for_scripts(&Startable {
+            backend: ground.backend,
+            listen: ground.parts.listen.to_string(),
+        })?;
         return Ok(Exit::Done);
     }
     let listen = ground.parts.listen;

@@ -28,17 +28,17 @@ use crate::fragment::id::ProviderId;
 use crate::provider::probe::Probe;
 use crate::store::clouds::Identity;
 
-/// The answer of `provider add` and `remove`.
+/// The answer of `provider add`, `remove` and `undrain`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Changed {
-    /// `added`, `removed` or `lost`.
-    done: &'static str,
+    /// `added`, `removed`, `lost` or `active`.
+    pub(crate) done: &'static str,
     /// The provider.
-    name: String,
-    /// Fragments that were on it.
-    fragments: u64,
+    pub(crate) name: String,
+    /// Fragments that were on it; `null` where nobody asked.
+    pub(crate) fragments: Option<u64>,
     /// The test that it passed; `null` with `--no-test`, and where none was made.
-    test: Option<Test>,
+    pub(crate) test: Option<Test>,
 }
 
 impl Document for Changed {
@@ -64,7 +64,7 @@ pub(super) async fn add(args: &ProviderAdd, context: &Arc<Context>) -> Result<Ex
     context.out.document_for_scripts(&Changed {
         done: "added",
         name: args.name.clone(),
-        fragments: 0,
+        fragments: Some(0),
         test,
     })?;
     Ok(Exit::Done)
@@ -213,7 +213,7 @@ fn told(args: &ProviderRemove, fragments: u64, context: &Context) -> Result<Exit
     context.out.document_for_scripts(&Changed {
         done: if args.lost { "lost" } else { "removed" },
         name: name.clone(),
-        fragments,
+        fragments: Some(fragments),
         test: None,
     })?;
     Ok(Exit::Done)
