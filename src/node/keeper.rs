@@ -5,10 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use futures::StreamExt;
-use futures::stream::{self, BoxStream};
-
+use super::ahead::Ahead;
 use super::heard::{Heard, MOST_ADVISORIES};
 use super::id::{Kind, Share, StorageIndex};
 use super::lease::{LEASE, Leases};
@@ -73,6 +70,7 @@ pub struct Keeper {
     /// Shares that were read lately because clients called them damaged, and when.
     examined: Mutex<HashMap<ShareKey, i64>>,
     heard: Heard,
+    ahead: Ahead,
 }
 
 impl Keeper {
@@ -91,6 +89,7 @@ impl Keeper {
             free: AtomicU64::new(u64::MAX),
             examined: Mutex::default(),
             heard: Heard::default(),
+            ahead: Ahead::default(),
             provider,
             ledger,
             leases,
@@ -324,7 +323,7 @@ impl Whole {
         }
     }
 
-    /// The places of bytes of the share, in steps.
+    /// The places of bytes of the share, in steps that end where the windows of caches do.
     fn steps(&self, range: Range<u64>) -> Vec<Range<u64>> {
         let places = match self {
             Whole::Object(_) => vec![range],
@@ -337,30 +336,13 @@ impl Whole {
         for place in places {
             let mut at = place.start;
             while at < place.end {
-                let to = place.end.min(at + STEP);
+                let to = place.end.min((at / STEP + 1) * STEP);
                 steps.push(at..to);
                 at = to;
             }
         }
         steps
     }
-}
-
-/// The steps of one object in order; the first is read before anything is answered, so that an error can still be told.
-async fn stream(
-    object: Arc<dyn Object>,
-    steps: Vec<Range<u64>>,
-) -> Result<BoxStream<'static, Result<Bytes, Refusal>>, Trouble> {
-    let mut steps = steps.into_iter();
-    let Some(first) = steps.next() else {
-        return Ok(stream::empty().boxed());
-    };
-    let first = object.read(first).await?;
-    let rest = stream::iter(steps).then(move |step| {
-        let object = object.clone();
-        async move { object.read(step).await.map_err(Refusal::from) }
-    });
-    Ok(stream::iter([Ok(first)]).chain(rest).boxed())
 }
 
 fn books(error: impl Into<CatalogError>) -> Trouble {
@@ -431,7 +413,7 @@ impl StorageServer for Keeper {
             let len = whole.len();
             let range = range.unwrap_or(0..len);
             let range = range.start.min(len)..range.end.min(len);
-            let bytes = stream(object, whole.steps(range.clone())).await?;
+            let bytes = self.ahead.stream(object, whole.steps(range.clone())).await?;
             Ok(Reading { range, bytes })
         })
     }

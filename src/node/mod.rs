@@ -23,6 +23,7 @@ pub mod lease;
 pub mod upload;
 mod register;
 mod heard;
+mod ahead;
 pub mod slot;
 pub mod keeper;
 pub mod folder;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use http::header::{
     ACCEPT, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPECT, HeaderName, RANGE, RETRY_AFTER,
 };
@@ -50,8 +50,8 @@ const UNANNOUNCED: u64 = 1 << 20;
 /// Clients give a request up after 60 s, upload of the body included.
 const PATIENCE: Duration = Duration::from_secs(58);
 
-/// A read up to this many bytes is answered from one piece of memory.
-const AT_ONCE: u64 = 4 << 20;
+/// A read up to this many bytes is all there before it is answered, however many pieces it has.
+const AT_ONCE: u64 = 64 << 10;
 
 const CBOR: HeaderValue = HeaderValue::from_static("application/cbor");
 const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -404,15 +404,21 @@ fn cbor(status: StatusCode, message: Vec<u8>) -> Response<AnswerBody> {
 
 async fn bytes(status: StatusCode, reading: Reading) -> Result<Response<AnswerBody>, Refusal> {
     let len = reading.range.end - reading.range.start;
+    let mut pieces = reading.bytes;
     let body = if len <= AT_ONCE {
-        let pieces: Vec<Bytes> = reading.bytes.try_collect().await?;
+        let pieces: Vec<Bytes> = pieces.try_collect().await?;
         match <[Bytes; 1]>::try_from(pieces) {
             Ok([one]) => whole(one),
             Err(pieces) => whole(pieces.concat()),
         }
     } else {
-        let frames = reading.bytes.map_ok(Frame::data).map_err(io::Error::other);
-        StreamBody::new(frames).boxed_unsync()
+        let first = pieces.try_next().await?.unwrap_or_default();
+        if first.len() as u64 == len {
+            whole(first)
+        } else {
+            let pieces = stream::iter([Ok(first)]).chain(pieces);
+            StreamBody::new(pieces.map_ok(Frame::data).map_err(io::Error::other)).boxed_unsync()
+        }
     };
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
