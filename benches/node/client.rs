@@ -9,10 +9,13 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+/// Bytes that are received at once: TLS by itself asks for 4 KiB a time, and the machine is shared with the server.
+const RECEIVED: usize = 256 << 10;
 
 pub(crate) const MIB: usize = 1 << 20;
 
@@ -52,7 +55,11 @@ impl Server {
         let tcp = TcpStream::connect(&self.address).await.expect("the server listens");
         tcp.set_nodelay(true).expect("a socket");
         let name = ServerName::try_from("127.0.0.1").expect("a name");
-        let stream = self.tls.connect(name, tcp).await.expect("the server speaks TLS");
+        let stream = self
+            .tls
+            .connect(name, BufReader::with_capacity(RECEIVED, tcp))
+            .await
+            .expect("the server speaks TLS");
         Client {
             stream,
             pass: self.pass.clone(),
@@ -66,7 +73,7 @@ impl Server {
 
 /// A connection.
 pub(crate) struct Client {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<BufReader<TcpStream>>,
     pub(crate) pass: String,
     rest: Vec<u8>,
     /// What it made last.

@@ -21,11 +21,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::task::spawn_blocking;
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::cache::{Cache, Origin};
 use super::id::{StorageIndex, base32, share_number};
-use super::provider::{Answer, Change, Incoming, Object, Place, StorageProvider, Trouble, VersionId};
+use super::provider::{Answer, Change, Incoming, Object, Place, STEP, StorageProvider, Trouble, VersionId};
 use crate::entropy::{Entropy, random};
 use arriving::{Unfinished, WAITS, Waiting};
 
@@ -37,6 +39,9 @@ const SHORT: u64 = 64 << 10;
 
 /// Shares that stay open.
 const MOST_OPEN: usize = 256;
+
+/// Bytes that are asked for at once only by whoever reads on: they go past the cache, which the kernel's own is enough for.
+const STREAMED: u64 = STEP;
 
 /// Bytes of long ones that are kept in memory for whoever reads them next.
 const CACHE: u64 = 64 << 20;
@@ -307,6 +312,10 @@ impl Object for Opened {
             Kept::Memory(bytes) => Box::pin(std::future::ready(
                 Ok(bytes.slice(index(range.start)..index(range.end))),
             )),
+            Kept::File(long) if range.end - range.start >= STREAMED => {
+                let file = long.file.clone();
+                Box::pin(blocking(move || read_at(&file, range)))
+            }
             Kept::File(long) => Box::pin(async move { long.cache.read(&Through(long, self.len), range).await }),
         }
     }
@@ -331,9 +340,11 @@ impl Origin for Through<'_> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Trouble> {
-    let done = spawn_blocking(work)
-        .await
-        .unwrap_or_else(|panic| Err(io::Error::other(panic)));
+    told(spawn_blocking(work).await)
+}
+
+fn told<T>(done: Result<io::Result<T>, JoinError>) -> Result<T, Trouble> {
+    let done = done.unwrap_or_else(|panic| Err(io::Error::other(panic)));
     done.map_err(|error| Trouble(format!("the node's folder: {error}")))
 }
 
@@ -378,8 +389,18 @@ fn version_of(metadata: &fs::Metadata) -> VersionId {
 
 fn read_at(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-    let mut bytes = vec![0; len];
-    file.read_exact_at(&mut bytes, range.start)?;
+    // Not zeroed first: a long piece would pass through the memory twice.
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let at = range.start + bytes.len() as u64;
+        match pread(file, spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(error) if error == Errno::INTR => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bytes.truncate(len);
     Ok(bytes.into())
 }
 

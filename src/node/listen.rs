@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
@@ -42,6 +43,9 @@ const HEAD_LEN: usize = 32 << 10;
 
 /// Bytes of a connection that are read or written ahead: hundreds of them are open at once.
 const BUFFER: usize = 64 << 10;
+
+/// Bytes that are received at once: TLS by itself asks for 4 KiB a time.
+const RECEIVED: usize = 32 << 10;
 
 /// A node that listens.
 #[derive(Debug)]
@@ -117,7 +121,7 @@ async fn attend(
 ) {
     // Small answers go at once.
     drop(stream.set_nodelay(true));
-    let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await else {
+    let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(BufReader::with_capacity(RECEIVED, stream))).await else {
         return;
     };
     let phase = Phase::new();

@@ -66,14 +66,21 @@ pub const STEP: u64 = 4 << 20;
 
 /// A share that is being written. Dropping it ends the work on it; what lasts of it is for [`StorageProvider::resume`].
 pub trait Incoming: fmt::Debug + Send {
-    /// Takes bytes at a place where none have been kept yet. Safe on this machine when answered.
+    /// Takes bytes at a place where none have been kept yet. Safe on this machine once [`Incoming::settle`] is answered.
     fn write(&mut self, at: u64, bytes: Bytes) -> Answer<'_, ()>;
+
+    /// Waits until all that was written is safe on this machine. After an error nobody knows what is there of the bytes since the last answer; they
+    /// may be written again.
+    fn settle(&mut self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Whether these are the bytes that were kept at a place. False also if nobody can tell any more.
     fn holds(&mut self, at: u64, bytes: Bytes) -> Answer<'_, bool>;
 
-    /// All bytes below `prefix` are kept for good; they may leave.
-    fn advance(&mut self, prefix: u64) -> Answer<'_, ()>;
+    /// All bytes below `prefix` are kept for good; they may leave. What is answered is done when there is room for more, or after a while: whoever
+    /// sends the next bytes later finds less before them at the end, and has only so long to wait there.
+    fn advance(&mut self, prefix: u64) -> BoxFuture<'static, ()>;
 
     /// All bytes are there: makes the share durable and then visible.
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<(), Trouble>>;

@@ -236,11 +236,13 @@ impl Uploads {
         }
         let bytes = incoming.as_mut().expect("it was just begun");
         take(bytes.as_mut(), filled, range.clone(), body).await?;
+        bytes.settle().await?;
         filled.add(range);
         if filled.prefix() < upload.size {
-            bytes.advance(filled.prefix()).await?;
+            let room = bytes.advance(filled.prefix());
             let required = filled.gaps(upload.size);
             drop(state);
+            room.await;
             if !upload.noted.is_durable() {
                 let noted = self.note_one(name, &upload).await;
                 noted.map_err(books)?;

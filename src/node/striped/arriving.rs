@@ -4,15 +4,17 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 
 use super::super::provider::{Answer, Incoming, Trouble};
 use super::super::spool::{Outflow, Spool};
-use super::trouble;
+use super::{SHARE_EXTENT, trouble};
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::store::inflow::Inflow;
@@ -22,6 +24,12 @@ use crate::store::send::{Progress, Silent};
 
 /// Pieces of shares up to this length are coded from memory where that is quicker than to wake a thread.
 const AT_ONCE: u64 = 64 << 10;
+
+/// So many bytes may wait for the clouds before the client that sends them has to.
+const BEHIND: u64 = 2 * SHARE_EXTENT;
+
+/// How long it has to at the most: it gives a request up after 60 s.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// A share on its way in: the client's side.
 #[derive(Debug)]
@@ -82,6 +90,13 @@ impl Unfinished {
     }
 }
 
+/// Waits until all but [`BEHIND`] bytes below `prefix` have left, or nobody takes any more, or for long enough.
+async fn near_enough(mut left: watch::Receiver<u64>, prefix: u64) {
+    let near = left.wait_for(|left| prefix.saturating_sub(*left) <= BEHIND);
+    // Whichever it was, the client goes on.
+    let _ = timeout(LONGEST_WAIT, near).await;
+}
+
 /// Whether these are the bytes of a share from `at` on: those of extents that landed before are read from the clouds, the others are in the spool.
 async fn holds(
     store: Arc<Store>,
@@ -132,10 +147,10 @@ impl Incoming for Unfinished {
         Box::pin(holds(store, spool, landed, left, at, bytes))
     }
 
-    fn advance(&mut self, prefix: u64) -> Answer<'_, ()> {
+    fn advance(&mut self, prefix: u64) -> BoxFuture<'static, ()> {
         // If the other side has failed, the end of the share tells.
         let _ = self.prefix.send(prefix);
-        Box::pin(std::future::ready(Ok(())))
+        Box::pin(near_enough(self.left.clone(), prefix))
     }
 
     fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<(), Trouble>> {
@@ -207,6 +222,8 @@ impl Pump {
         let mut at = 0;
         loop {
             at += inflow.pass_landed();
+            // If nobody asks any more, nobody has to know.
+            let _ = self.gone.send(at);
             if inflow.next_len() == 0 {
                 break;
             }
@@ -223,8 +240,6 @@ impl Pump {
             }
             self.spool.free(at..to);
             at = to;
-            // If nobody asks any more, nobody has to know.
-            let _ = self.gone.send(at);
         }
         Ok(inflow)
     }
@@ -243,4 +258,30 @@ impl Pump {
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn spooling(error: std::io::Error) -> Trouble {
     Trouble(format!("bytes that wait for the clouds: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_waits_for_the_clouds_but_not_for_long() {
+        let (gone, left) = watch::channel(0);
+        let began = Instant::now();
+        near_enough(left.clone(), BEHIND).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        near_enough(left.clone(), BEHIND + 1).await;
+        assert_eq!(began.elapsed(), LONGEST_WAIT);
+        let waits = tokio::spawn(near_enough(left.clone(), BEHIND + 5));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!waits.is_finished());
+        gone.send(5).unwrap();
+        waits.await.unwrap();
+        assert_eq!(began.elapsed(), LONGEST_WAIT + Duration::from_secs(1));
+        let waits = tokio::spawn(near_enough(left, 2 * BEHIND));
+        drop(gone);
+        waits.await.unwrap();
+        assert_eq!(began.elapsed(), LONGEST_WAIT + Duration::from_secs(1));
+    }
 }
