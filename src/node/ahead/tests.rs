@@ -1,3 +1,5 @@
+//! What is fetched ahead, what has a place, and what ends with its client.
+
 use std::sync::Mutex;
 
 use futures::TryStreamExt;

@@ -1,3 +1,5 @@
+//! A share's file while it is written: any order of pieces, and a disk that fails.
+
 use std::collections::HashSet;
 
 use proptest::prelude::*;
