@@ -273,7 +273,7 @@ impl Checker<'_> {
 }
 
 /// Whether a name may be a provider's or a policy's, and if not, what it must be.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let first = name.starts_with(|c: char| c.is_ascii_lowercase());
     let rest = name
         .chars()

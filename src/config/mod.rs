@@ -37,6 +37,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub(crate) use check::check_name;
 pub use edit::{NewProvider, add_provider, remove_provider, set_provider_state};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Fault, Infeasible, Place, Whose};

@@ -170,9 +170,19 @@ impl<'p> Planner<'p> {
         }
     }
 
+    /// What writes of a mix take until all fragments are there; none if nobody was measured.
+    #[must_use]
+    pub fn writes(&self, mix: &Choice) -> Option<Times> {
+        Some(self.foretold(&mix.services, mix.k)?.writes())
+    }
+
     fn reads(&self, services: &[usize], k: u16) -> Option<Times> {
+        Some(self.foretold(services, k)?.reads())
+    }
+
+    fn foretold(&self, services: &[usize], k: u16) -> Option<Foretold> {
         let timed = self.timed.get(&k)?;
-        Some(Foretold::of(services.iter().map(|at| timed[*at].clone()).collect(), k).reads())
+        Some(Foretold::of(services.iter().map(|at| timed[*at].clone()).collect(), k))
     }
 
     fn trouble(&self, tariff: &Tariff, demand: &Demand) -> Option<String> {

@@ -31,6 +31,12 @@ fn bad_wishes_are_refused_with_a_reason_and_never_become_a_number_that_is_none()
     for (line, code) in [
         (&["plan", "--data", "-1TB"][..], 2),
         (&["plan", "--data", "NaN"], 2),
+        (&["plan", "--data", "0B"], 2),
+        (&["plan", "--data", "2TB", "--object", "20TB"], 2),
+        (
+            &["plan", "--data", "1TB", "--only", FEW, "--write-policy", "bad name: x"],
+            2,
+        ),
         (&["plan", "--data", "99999PiB"], 2),
         (&["plan", "--data", "1TB", "--read", "1TB/week"], 2),
         (&["plan", "--data", "1TB", "--budget", "-3"], 2),
@@ -87,6 +93,45 @@ fn bad_wishes_are_refused_with_a_reason_and_never_become_a_number_that_is_none()
             run.err
         );
     }
+}
+
+#[test]
+fn where_nothing_fits_the_nearest_mix_is_told_with_what_it_takes() {
+    let home = Home::new();
+    for (wish, value, nearest) in [
+        ("--budget", "0.01", "with --budget "),
+        ("--max-unreadable", "0", "with --max-unreadable of "),
+    ] {
+        let run = home.raic(&plan(&[wish, value])).ends(1);
+        assert!(run.err.contains("error[E0802]"), "{}", run.err);
+        let line = run.err.lines().find(|line| line.contains(nearest));
+        assert!(
+            line.is_some_and(|line| line.ends_with("a month")),
+            "{wish}: {}",
+            run.err
+        );
+    }
+    let (few, more) = ("backblaze-b2,wasabi", "with --survive 1: ");
+    let run = home
+        .raic(&["plan", "--data", "2TB", "--survive", "2", "--only", few])
+        .ends(1);
+    assert!(run.err.contains(more), "{}", run.err);
+}
+
+#[test]
+fn a_mix_that_falls_out_by_a_change_of_price_is_told_with_the_reason() {
+    let home = Home::new();
+    let first = home.raic(&plan(&["--json"])).ends(0);
+    let sheet: serde_json::Value = serde_json::from_slice(&first.raw).unwrap();
+    let member = sheet["mixes"][0]["services"][0].as_str().unwrap();
+    let change = format!("price:{member}.storage=null");
+    let run = home.raic(&plan(&["--what-if", &change])).ends(0);
+    let why = format!("#1 would fall out ({member}:");
+    assert!(
+        run.out.contains(&why) && run.out.contains("cheapest then: "),
+        "{}",
+        run.out
+    );
 }
 
 #[test]

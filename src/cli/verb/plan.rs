@@ -1,5 +1,6 @@
 //! `raic plan`: which mix of services to take, from prices and outages, with all that is taken for granted.
 
+mod relax;
 mod sheet;
 mod whatif;
 
@@ -7,6 +8,7 @@ use super::super::Context;
 use super::super::args;
 use super::super::error::Failure;
 use super::super::exit::Exit;
+use super::super::quantity::count;
 use super::super::table::{self, left, right};
 use super::bench::read;
 use super::prices::{money, open, today, unknown, warn_of_age};
@@ -20,6 +22,7 @@ use crate::mix::model::told;
 use crate::mix::outage::Outages;
 use crate::mix::plan::{Choice, MAX_N, Planner, Wishes, reasons};
 use crate::mix::run::{MINUTES_PER_YEAR, Run};
+use relax::{forbidden, nothing_fits};
 #[cfg(test)]
 pub(crate) use sheet::PlanSheet;
 use sheet::{Forbidden, compared, sheet};
@@ -59,9 +62,13 @@ pub(crate) fn run(args: &args::Plan, context: &Context) -> Result<Exit, Failure>
     } else {
         warn_of_age(&planner.services, context, today());
     }
+    if let Some(name) = &args.write_policy {
+        crate::config::check_name(name)
+            .map_err(|must| Failure::usage(format!("--write-policy {name} can't be a policy's name: {must}")))?;
+    }
     let (cheapest, front) = (planner.cheapest(args.top.max(1)), planner.front());
     let Some(best) = cheapest.first().cloned() else {
-        return Err(nothing_fits(&planner, &wishes));
+        return Err(nothing_fits(&planner, &wishes, &services));
     };
     let mut choices = cheapest;
     let others: Vec<Choice> = front
@@ -156,80 +163,6 @@ fn only<'t>(all: impl Iterator<Item = &'t Tariff>, args: &args::Plan) -> Vec<&'t
     all.filter(wanted).collect()
 }
 
-/// The cheapest mix that each wish by itself forbids, if it would be cheaper than the best that fits.
-fn forbidden(planner: &Planner<'_>, wishes: &Wishes, services: &[&Tariff], best: &Choice) -> Vec<Forbidden> {
-    let mut found = Vec::new();
-    let mut relaxed: Vec<(Wishes, String)> = Vec::new();
-    if let Some(fewer) = wishes.survive.checked_sub(1) {
-        let why = format!("survives {fewer}, you asked {}", wishes.survive);
-        relaxed.push((
-            Wishes {
-                survive: fewer,
-                ..wishes.clone()
-            },
-            why,
-        ));
-    }
-    if wishes.unreadable.is_some() {
-        let why = "it can't be read for longer than you asked".to_owned();
-        relaxed.push((
-            Wishes {
-                unreadable: None,
-                ..wishes.clone()
-            },
-            why,
-        ));
-    }
-    if wishes.apart {
-        let why = "two services of one operator".to_owned();
-        relaxed.push((
-            Wishes {
-                apart: false,
-                ..wishes.clone()
-            },
-            why,
-        ));
-    }
-    for (wishes, why) in relaxed {
-        let mut other = Planner::new(planner.prices(), &wishes, services, &Outages::shipped());
-        other.timed_as(planner);
-        if let Some(choice) = other.cheapest(1).first().filter(|choice| choice.cost < best.cost) {
-            found.push(Forbidden {
-                services: names(&other, choice),
-                k: choice.k,
-                m: choice.m,
-                cost: amount(choice.cost),
-                why,
-            });
-        }
-    }
-    if wishes.read_p99.is_some() {
-        found.extend(too_slow(planner, wishes, services, best));
-    }
-    found
-}
-
-fn too_slow(planner: &Planner<'_>, wishes: &Wishes, services: &[&Tariff], best: &Choice) -> Option<Forbidden> {
-    let any = Wishes {
-        read_p99: None,
-        ..wishes.clone()
-    };
-    let mut other = Planner::new(planner.prices(), &any, services, &Outages::shipped());
-    other.timed_as(planner);
-    let cheapest = other.cheapest(1);
-    let choice = cheapest.first().filter(|choice| choice.cost < best.cost)?;
-    Some(Forbidden {
-        services: names(&other, choice),
-        k: choice.k,
-        m: choice.m,
-        cost: amount(choice.cost),
-        why: format!(
-            "99 of 100 reads take {:.0} ms, you asked {:.0}",
-            choice.reads?.p99, wishes.read_p99?
-        ),
-    })
-}
-
 fn candidates<'p>(prices: &'p Prices, args: &args::Plan) -> Result<Vec<&'p Tariff>, Failure> {
     let find = |id: &String| prices.tariff(id).ok_or_else(|| unknown(prices, id));
     for id in &args.without {
@@ -245,8 +178,25 @@ fn candidates<'p>(prices: &'p Prices, args: &args::Plan) -> Result<Vec<&'p Tarif
         .collect())
 }
 
+/// Bytes of an object.
+fn stored_in(args: &args::Plan) -> Result<u64, Failure> {
+    let (data, object) = (args.data.bytes(), args.object.bytes());
+    if data == 0 || object == 0 {
+        return Err(Failure::usage(
+            "--data and --object: nothing costs nothing anywhere, say more than 0 bytes",
+        ));
+    }
+    if object > data {
+        return Err(Failure::usage(format!(
+            "--object {}: no object is longer than all of --data {}",
+            args.object, args.data
+        )));
+    }
+    Ok(object)
+}
+
 fn wishes(args: &args::Plan) -> Result<Wishes, Failure> {
-    let len = args.object.bytes().max(1);
+    let len = stored_in(args)?;
     let objects = |bytes: u64| bytes.div_ceil(len);
     if usize::from(args.survive) + 1 > args.most || args.most > MAX_N {
         return Err(Failure::usage(format!(
@@ -285,28 +235,6 @@ fn wishes(args: &args::Plan) -> Result<Wishes, Failure> {
         unreadable: args.max_unreadable.map(|minutes| minutes / MINUTES_PER_YEAR),
         read_p99: args.max_p99.map(|seconds| seconds * 1000.0),
     })
-}
-
-fn nothing_fits(planner: &Planner<'_>, wishes: &Wishes) -> Failure {
-    let have = planner.services.len();
-    let failure = Failure::new(Exit::Failed, "E0802", "no mix fits these wishes");
-    let operators: std::collections::BTreeSet<&str> =
-        planner.services.iter().map(|tariff| tariff.operator.as_str()).collect();
-    let failure = failure.note(format!(
-        "{have} services of {} operators can be reckoned with, a mix that survives {} takes {} at least",
-        operators.len(),
-        wishes.survive,
-        wishes.survive + 1
-    ));
-    let failure = match wishes.budget {
-        Some(budget) => failure.note(format!("a budget of {} may be too small", money(budget))),
-        None => failure,
-    };
-    let mut failure = failure;
-    for (id, why) in planner.left_out.iter().take(3) {
-        failure = failure.note(format!("{id}: {why}"));
-    }
-    failure
 }
 
 fn amount(money: Money) -> f64 {
@@ -373,7 +301,10 @@ fn show(
     ];
     // Speeds are known of a bench only.
     let measured = choices.iter().any(|choice| choice.reads.is_some());
-    columns.extend(measured.then(|| right("READ P99").spare(2)));
+    columns.extend(measured.then(|| right("READ P50").spare(3)));
+    columns.extend(measured.then(|| right("P99").spare(2)));
+    columns.extend(measured.then(|| right("WRITE P50").spare(4)));
+    columns.extend(measured.then(|| right("P99").spare(5)));
     columns.push(left("WHY").spare(1));
     let reasons = reasons(choices);
     let row = |(at, choice): (usize, &Choice)| {
@@ -391,12 +322,15 @@ fn show(
             minutes(choice.unreadable),
             told(choice.lost),
         ];
-        let ms = |choice: &Choice| {
-            choice
-                .reads
-                .map_or_else(|| "-".to_owned(), |reads| format!("{:.0} ms", reads.p99))
-        };
-        cells.extend(measured.then(|| ms(choice)));
+        if measured {
+            let ms = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"));
+            let times = [choice.reads, planner.writes(choice)];
+            cells.extend(
+                times
+                    .iter()
+                    .flat_map(|times| [ms(times.map(|t| t.p50)), ms(times.map(|t| t.p99))]),
+            );
+        }
         cells.push(reasons.get(&at).copied().unwrap_or(beaten).to_owned());
         cells
     };
@@ -407,16 +341,35 @@ fn show(
     let mut places: Vec<usize> = shown.chain(reasons.keys().copied()).collect();
     places.sort_unstable();
     places.dedup();
+    let hidden = choices.len() - places.len();
     let rows: Vec<Vec<String>> = places.into_iter().map(|at| row((at, &choices[at]))).collect();
     for line in table::lines(&columns, &rows, out.room()) {
         out.answer(&line)?;
     }
-    let said = |line: String| out.said(&out.fold(&line));
+    tell(planner, wishes, &choices[0], hidden, context)
+}
+
+/// What stands below the table: other ways, who is left out, what is taken for granted.
+fn tell(
+    planner: &Planner<'_>,
+    wishes: &Wishes,
+    best: &Choice,
+    hidden: usize,
+    context: &Context,
+) -> Result<(), Failure> {
+    let said = |line: String| context.out.said(&context.out.fold(&line));
     said(format!("amounts in {}", wishes.currency))?;
-    let best = amount(choices[0].cost);
-    for other in compared(planner, &choices[0]) {
-        let less = 100.0 * (other.cost - best) / other.cost.max(1e-9);
-        said(format!("{}: {:.2}, #1 is {less:.0} % less", other.what, other.cost))?;
+    if hidden > 0 {
+        let rows = count(
+            hidden as u64,
+            "row that nothing beats is",
+            "rows that nothing beats are",
+        );
+        said(format!("{rows} not shown: --top N or --json"))?;
+    }
+    for other in compared(planner, best) {
+        let beside = beside(amount(best.cost), other.cost);
+        said(format!("{}: {:.2}, #1 is {beside}", other.what, other.cost))?;
     }
     for (id, why) in &planner.left_out {
         said(format!("left out: {id}   {why}"))?;
@@ -425,6 +378,17 @@ fn show(
         said(format!("assumes: {line}"))?;
     }
     Ok(())
+}
+
+/// How much less or more one amount is than another.
+fn beside(cost: f64, other: f64) -> String {
+    let percent = 100.0 * (other - cost) / other.max(1e-9);
+    match percent {
+        _ if percent.abs() < 0.5 => "as much".to_owned(),
+        _ if percent > 99.5 => format!("{percent:.2} % less"),
+        _ if percent > 0.0 => format!("{percent:.0} % less"),
+        _ => format!("{:.0} % more", -percent),
+    }
 }
 
 /// The lines of a configuration that make the policy.

@@ -336,4 +336,16 @@ pub(crate) fn warn_of_age(chosen: &[&Tariff], context: &Context, today: i64) {
             old.join(", ")
         ));
     }
+    let ahead: Vec<&str> = chosen
+        .iter()
+        .filter(|tariff| tariff.is_dated_ahead(today))
+        .map(|tariff| tariff.id.as_str())
+        .collect();
+    if !ahead.is_empty() {
+        let services = count(ahead.len() as u64, "service has", "services have");
+        context.out.warn(&format!(
+            "{services} prices of a day that is yet to come: {}",
+            ahead.join(", ")
+        ));
+    }
 }

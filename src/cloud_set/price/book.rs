@@ -116,6 +116,11 @@ impl Prices {
             column: 0,
             what,
         };
+        if let Some((currency, _)) = self.rates.iter().find(|(_, rate)| **rate == Money::ZERO) {
+            return Err(broken(format!(
+                "rates: `{currency}` is 0, so that nothing priced in it would cost anything"
+            )));
+        }
         for tariff in self.tariffs() {
             for mark in tariff.marks() {
                 let source = &mark.source;

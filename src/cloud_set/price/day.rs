@@ -30,6 +30,12 @@ impl Day {
     pub fn age(self, today: i64) -> i64 {
         (today - self.latest()).max(0)
     }
+
+    /// True if this day is yet to come at `today`, whichever day it means.
+    #[must_use]
+    pub fn is_after(self, today: i64) -> bool {
+        days_since_1970(self.year, self.month.unwrap_or(1), self.of_month.unwrap_or(1)) > today
+    }
 }
 
 /// Days of a month.
@@ -114,6 +120,8 @@ mod tests {
         }
         let day: Day = "2026-05".parse().unwrap();
         assert_eq!((day.age(20_779), day.age(0)), (20_779 - 20_604, 0));
+        // It may mean its first day, 2026-05-01.
+        assert!(day.is_after(20_573) && !day.is_after(20_574));
     }
 
     #[test]

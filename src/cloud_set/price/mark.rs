@@ -76,4 +76,11 @@ impl Tariff {
         let days = self.priced().into_iter().filter_map(|mark| mark.date);
         days.map(|day| day.age(today)).max()
     }
+
+    /// True if a figure that a cost rests on has a day that is yet to come, so that its age says nothing.
+    #[must_use]
+    pub fn is_dated_ahead(&self, today: i64) -> bool {
+        let mut days = self.priced().into_iter().filter_map(|mark| mark.date);
+        days.any(|day| day.is_after(today))
+    }
 }

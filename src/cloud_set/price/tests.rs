@@ -270,6 +270,15 @@ fn the_other_reader_of_yaml_agrees_on_every_file() {
 }
 
 #[test]
+fn a_rate_of_nothing_is_refused() {
+    let own = |rate: &str| format!("version: 1\nrates: {{ EUR: \"{rate}\" }}\nproviders: {{}}\n");
+    let read = |rate: &str| Prices::read(&[("prices.yaml", &own(rate))]);
+    assert!(read("1.1").is_ok());
+    let fault = read("0").unwrap_err().to_string();
+    assert!(fault.contains("`EUR` is 0"), "{fault}");
+}
+
+#[test]
 fn the_age_of_an_entry_is_that_of_its_oldest_price() {
     let prices = shipped();
     let today = "2026-11-23".parse::<Day>().unwrap().latest();

@@ -6,6 +6,9 @@ use crate::mix::cost::price_mix;
 use crate::mix::demand::{Demand, Scheme};
 use crate::mix::model::short_of;
 
+/// Objects from which on parts of their number are whole enough.
+const ENOUGH: u64 = 1000;
+
 impl Planner<'_> {
     /// The n services whose storage is cheapest, as many would choose; none if they can't be priced.
     #[must_use]
@@ -60,11 +63,20 @@ impl Planner<'_> {
     }
 
     /// What k + m costs where every extent lies on any n of all services, each as often: an even spread without a choice. None if one of them
-    /// can't be priced so.
+    /// can't be priced so, or so few objects are stored that they can't be spread.
     #[must_use]
     pub fn even_spread(&self, k: u16, m: u16) -> Option<Money> {
         let (n, all) = (u64::from(k + m), self.services.len() as u64);
         if all < n {
+            return None;
+        }
+        if self
+            .wishes
+            .workload
+            .objects
+            .iter()
+            .any(|objects| objects.count < ENOUGH)
+        {
             return None;
         }
         let mut workload = self.wishes.workload.clone();

@@ -54,8 +54,14 @@ struct MixSheet {
     unwritable_minutes_per_year: f64,
     /// The chance that data is lost within a year; 1e-9 stands for that or less.
     lost_per_year: f64,
+    /// Milliseconds of half of the reads, foretold from what was measured; null without a bench.
+    read_p50_ms: Option<f64>,
     /// Milliseconds of 99 of 100 reads, foretold from what was measured; null without a bench.
     read_p99_ms: Option<f64>,
+    /// Milliseconds of half of the writes, until all fragments are there; null without a bench.
+    write_p50_ms: Option<f64>,
+    /// Milliseconds of 99 of 100 writes; null without a bench.
+    write_p99_ms: Option<f64>,
     /// True if no other mix is as cheap, as often readable and as safe.
     on_front: bool,
     /// Why it stands here.
@@ -144,7 +150,10 @@ pub(super) fn sheet(
         unreadable_minutes_per_year: choice.unreadable * MINUTES_PER_YEAR,
         unwritable_minutes_per_year: choice.unwritable * MINUTES_PER_YEAR,
         lost_per_year: choice.lost.max(FLOOR),
+        read_p50_ms: choice.reads.map(|reads| reads.p50),
         read_p99_ms: choice.reads.map(|reads| reads.p99),
+        write_p50_ms: planner.writes(choice).map(|writes| writes.p50),
+        write_p99_ms: planner.writes(choice).map(|writes| writes.p99),
         on_front: front.contains(choice),
         why: reasons.get(&at).copied(),
         seats: planner.cost(choice).seats.iter().map(seat).collect(),

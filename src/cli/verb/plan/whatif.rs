@@ -348,11 +348,11 @@ impl Asked<'_> {
         let planner = Planner::new(&changed, self.wishes, &services, &Outages::shipped());
         let what = format!("what if {service} asks {value} ({figure})?");
         let own = names(self.planner, self.best);
-        let (Some(stays), Some(best)) = (planner.same(&own, self.best.k), planner.cheapest(1).into_iter().next())
-        else {
+        let best = planner.cheapest(1).into_iter().next();
+        let (Some(stays), Some(best)) = (planner.same(&own, self.best.k), best.clone()) else {
             return Ok(Answered {
                 what,
-                says: vec!["#1 can't be priced any more, or no mix fits".to_owned()],
+                says: vec![fallen_out(&planner, &own, best)],
                 ..Answered::default()
             });
         };
@@ -410,6 +410,23 @@ fn with(own: Option<&str>, change: &str) -> Result<Prices, crate::cloud_set::pri
 )]
 fn rate_of(rate: f64) -> u64 {
     rate as u64
+}
+
+/// Why a mix is none of the planner's any more, and what is the cheapest then.
+fn fallen_out(planner: &Planner<'_>, own: &[String], best: Option<Choice>) -> String {
+    let Some(best) = best else {
+        return "no mix would fit these wishes".to_owned();
+    };
+    let left_out = planner.left_out.iter().find(|(id, _)| own.contains(id));
+    let why = left_out.map_or_else(
+        || "it would be against the wishes".to_owned(),
+        |(id, why)| format!("{id}: {why}"),
+    );
+    let (mix, k, m) = (names(planner, &best).join(" "), best.k, best.m);
+    format!(
+        "#1 would fall out ({why}); cheapest then: {mix} {k}+{m}, {} a month",
+        money(best.cost)
+    )
 }
 
 #[cfg(test)]
