@@ -118,6 +118,14 @@ impl Failure {
         self
     }
 
+    /// A note, if there is one.
+    fn noting(self, note: Option<String>) -> Failure {
+        match note {
+            Some(note) => self.note(note),
+            None => self,
+        }
+    }
+
     /// How the run ends if this is all.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -317,8 +325,9 @@ impl From<StoreError> for Failure {
             StoreError::NotStored { causes, .. } => {
                 new("E0401", &error).because(causes).note(SEE_STATUS).note(AS_IT_WAS)
             }
-            StoreError::OutcomeUnknown { causes, .. } => new("E0402", &error)
+            StoreError::OutcomeUnknown { causes, why, .. } => new("E0402", &error)
                 .because(causes)
+                .noting(why.as_ref().map(|why| format!("here: {why}")))
                 .note("the next put or rm decides it, once the providers answer; raic status  lists it until then"),
             StoreError::Unreachable { causes, .. } => new("E0403", &error)
                 .because(causes)

@@ -151,6 +151,7 @@ mod tests {
                     confirmed: 1,
                     n: 6,
                     causes: vec![],
+                    why: None,
                 },
                 9,
             ),

@@ -22,6 +22,7 @@ use crate::cloud_set::{Policy, Profile, ProfileState};
 use crate::config::{Config, Environment, Services};
 use crate::entropy::SystemEntropy;
 use crate::fragment::id::SetId;
+use crate::fragment::key::IDENTITY_PREFIX;
 use crate::fragment::secret::{Keys, SetSecret};
 use crate::provider::isolate::Patience;
 use crate::provider::limit::Limits;
@@ -298,13 +299,20 @@ fn opened_if_there(config: &Config, purpose: For, env: &Environment) -> Option<A
 }
 
 /// The providers of the configuration. One that can't be opened counts as down and is warned of; so does the folder of a member that is
-/// not there, as OpenDAL would make it anew: a disk that isn't mounted is no empty disk.
+/// not there, as OpenDAL would make it anew: a disk that isn't mounted is no empty disk. Without a catalog nobody is known to be a member; then
+/// everyone may be, as soon as one folder holds the set's records.
 fn providers(config: &Config, context: &Context, skip: &[String], members: &[String]) -> Vec<Configured> {
+    let begun = members.is_empty()
+        && config
+            .set
+            .providers
+            .iter()
+            .any(|profile| has_records(config, profile, &context.env));
     let door = |profile: &Profile| -> Arc<dyn Provider> {
         if skip.contains(&profile.name) {
             return Arc::new(Unopened::new(&profile.name, "skipped"));
         }
-        let member = members.contains(&profile.name);
+        let member = begun || members.contains(&profile.name);
         if let Some(why) = absent(config, profile, &context.env).filter(|_| member) {
             return Arc::new(Unopened::new(&profile.name, why));
         }
@@ -383,6 +391,13 @@ fn absent(config: &Config, profile: &Profile, env: &Environment) -> Option<Strin
     let root = spec.options.get("root").filter(|_| spec.scheme == "fs")?;
     let gone = !Path::new(root).is_dir();
     gone.then(|| format!("its folder {root} is not there, or its disk is not mounted"))
+}
+
+/// True if a folder on a disk holds records of a set that was begun.
+fn has_records(config: &Config, profile: &Profile, env: &Environment) -> bool {
+    let spec = spec(config, profile, env).ok().filter(|spec| spec.scheme == "fs");
+    let root = spec.and_then(|spec| spec.options.get("root").cloned());
+    root.is_some_and(|root| Path::new(&root).join(IDENTITY_PREFIX).is_dir())
 }
 
 /// A provider with its limits and retries.

@@ -282,7 +282,7 @@ fn write_out(bytes: &[u8]) -> Result<(), Failure> {
                 "E0209",
                 format!("standard output cannot be written: {}", reason(&error)),
             )
-            .note("what was asked for may be incomplete there; nothing stored was changed by it"),
+            .note("what was asked for may be incomplete there; what was stored or removed before stays so"),
         })
 }
 

@@ -95,6 +95,8 @@ pub enum StoreError {
         n: u16,
         /// What the providers said.
         causes: Vec<ProviderError>,
+        /// What went wrong on this machine, if it was that.
+        why: Option<String>,
     },
     /// Fewer than k fragments could be read, but others may still be there.
     #[error("{name}: extent {ordinal} needs {k} fragments, {good} could be read and {unanswered} are out of reach")]
@@ -224,15 +226,16 @@ pub enum StoreError {
 impl StoreError {
     /// The same failure of a put, where nobody knows whether it counts all the same.
     pub(super) fn of_unknown_outcome(self, name: &str, n: u16) -> StoreError {
-        let (confirmed, causes) = match self {
-            StoreError::NotStored { confirmed, causes, .. } => (confirmed, causes),
-            _ => (n, Vec::new()),
+        let (confirmed, causes, why) = match self {
+            StoreError::NotStored { confirmed, causes, .. } => (confirmed, causes, None),
+            other => (n, Vec::new(), Some(other.to_string())),
         };
         StoreError::OutcomeUnknown {
             name: name.to_owned(),
             confirmed,
             n,
             causes,
+            why,
         }
     }
 

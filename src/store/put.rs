@@ -463,7 +463,11 @@ impl Writing {
         if planted(Bug::DeleteBeforeCommit) {
             self.store.delete_the_head(&self.put.name).await?;
         }
-        let overtaken = match self.store.catalog.commit(commit).await? {
+        let committed = self.store.catalog.commit(commit).await;
+        // All fragments are there: whether the version counts is found out by whoever opens the catalog next.
+        let unknown =
+            |error: CatalogError| StoreError::from(error).of_unknown_outcome(&self.put.name, self.put.policy.n());
+        let overtaken = match committed.map_err(unknown)? {
             Committed::Now(_) => false,
             Committed::Overtaken(_) => true,
             Committed::Refused(found) => {

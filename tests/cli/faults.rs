@@ -314,3 +314,43 @@ fn two_ways_to_one_folder_are_seen_at_the_first_put() {
     std::os::unix::fs::symlink(home.disk(1), home.disk(2)).unwrap();
     home.raic_fed(&["put", "-", "x"], b"bytes").ends(4);
 }
+
+#[test]
+fn disks_that_were_not_mounted_in_a_rebuild_are_no_members_that_have_nothing() {
+    for (short, away, risk) in [(Some(1), &[2, 3][..], &[][..]), (None, &[4, 5, 6], &["--accept-risk"])] {
+        let home = Home::begun();
+        if let Some(number) = short {
+            vanish(&home, number);
+        }
+        let code = if short.is_some() { 4 } else { 0 };
+        home.raic_fed(&["put", "-", "o"], &ramp(300_000)).ends(code);
+        if let Some(number) = short {
+            come_back(&home, number);
+        }
+        std::fs::remove_dir_all(home.path(".local/state/raic")).unwrap();
+        for number in away {
+            vanish(&home, *number);
+        }
+        // As often as one likes: what may lie on them waits, and is never taken for absent.
+        for round in 0..3 {
+            let run = home.raic(&[&["recover"][..], risk].concat()).ends(7);
+            assert!(run.err.contains("o waits:"), "{away:?}, round {round}: {}", run.err);
+            for line in [
+                &["cat", "o"][..],
+                &["stat", "o"],
+                &["rm", "-y", "o"],
+                &["get", "o", "-o", "x"],
+            ] {
+                let run = home.raic(line).ends(7);
+                assert!(run.err.contains("error[E0409]"), "{line:?}: {}", run.err);
+            }
+            let status = home.raic(&["status"]).ends(7);
+            assert!(status.out.starts_with("WAITING: of 1 object "), "{}", status.out);
+        }
+        for number in away {
+            come_back(&home, *number);
+        }
+        home.raic(&["recover"]).ends(code);
+        assert_eq!(home.raic(&["cat", "o"]).ends(0).raw, ramp(300_000));
+    }
+}

@@ -58,6 +58,7 @@ pub(crate) const INPUT: &[Case] = &[
         2,
         "E0207",
     ),
+    case("a name that is empty", nothing, &["put", "f", "--name", ""], 2, "E0001"),
     case("a name with ..", nothing, &["put", "f", "--name", "a/../b"], 2, "E0201"),
     case("a name with //", nothing, &["put", "f", "--name", "a//b"], 2, "E0201"),
     case(

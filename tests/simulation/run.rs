@@ -285,7 +285,9 @@ impl Run {
     pub(crate) async fn heed(&mut self, error: &StoreError) -> Result<bool, Violation> {
         self.world.tell(|| format!("  {error}"));
         match error {
-            StoreError::Catalog(raic::catalog::CatalogError::Io { .. }) => {
+            // A catalog that could not be written serves no longer, and whether it kept the version is found out by the next process.
+            StoreError::Catalog(raic::catalog::CatalogError::Io { .. })
+            | StoreError::OutcomeUnknown { why: Some(_), .. } => {
                 self.restart().await;
                 Ok(true)
             }

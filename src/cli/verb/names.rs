@@ -3,7 +3,7 @@
 use super::super::error::Failure;
 use super::super::exit::Exit;
 use super::super::ground::Session;
-use crate::catalog::record::Version;
+use crate::catalog::record::{Version, Waiting};
 use crate::fragment::id::Kind;
 use crate::store::StoreError;
 
@@ -30,13 +30,10 @@ pub(crate) async fn select(session: &Session, name: &str, recursive: bool) -> Re
     let catalog = session.store.catalog();
     if !recursive {
         crate::store::name::check(name)?;
-        let head = catalog
-            .head(name)
-            .await?
-            .filter(|version| version.kind != Kind::Tombstone);
-        return match head {
-            Some(version) => Ok(vec![version]),
-            None => Err(not_found(session, name).await),
+        return match session.store.head(name).await {
+            Ok(version) => Ok(vec![version]),
+            Err(StoreError::NotFound { .. }) => Err(not_found(session, name).await),
+            Err(error) => Err(error.into()),
         };
     }
     let folder = if name.is_empty() || name.ends_with('/') {
@@ -51,6 +48,16 @@ pub(crate) async fn select(session: &Session, name: &str, recursive: bool) -> Re
             .await?
             .filter(|version| version.kind != Kind::Tombstone);
         below.splice(0..0, itself);
+    }
+    if below.is_empty() {
+        // What waits is not known to be absent.
+        let awaited = catalog.awaited().await?;
+        let waits =
+            |waiting: &&Waiting| waiting.name.is_empty() || waiting.name == name || waiting.name.starts_with(&folder);
+        if let Some(waiting) = awaited.iter().find(waits) {
+            let name = if waiting.name.is_empty() { name } else { &waiting.name };
+            return Err(StoreError::Waiting { name: name.to_owned() }.into());
+        }
     }
     if below.is_empty() && !name.is_empty() {
         return Err(not_found(session, name).await);

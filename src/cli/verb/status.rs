@@ -44,6 +44,8 @@ pub(crate) struct Health {
     providers: Vec<Member>,
     /// Objects by health, counting providers that don't answer as gone.
     objects: Objects,
+    /// Versions that wait for providers to answer, since a rebuild: nothing older is given meanwhile.
+    waiting: u64,
     /// Changes that an earlier run left open.
     open: u64,
     /// Blobs that wait for their deletion.
@@ -144,11 +146,12 @@ pub(crate) async fn run(args: &args::Status, context: &Arc<Context>) -> Result<E
     let promised = session.config.set.policies.get("default").map_or(0, |policy| policy.m);
     let fresh = tokio::time::timeout(PATIENCE, session.store.clone().check_fresh()).await;
     let stale = matches!(fresh, Ok(Err(StoreError::Stale { .. })));
+    let waiting = catalog.awaited().await?.len() as u64;
     let health = Health {
         state: if stale {
             "unknown"
         } else {
-            state(&census, &for_good, &providers)
+            state(&census, &for_good, waiting, &providers)
         },
         can_lose: census.margin,
         promised,
@@ -161,6 +164,7 @@ pub(crate) async fn run(args: &args::Status, context: &Arc<Context>) -> Result<E
             unreachable: census.lost.saturating_sub(for_good.lost),
             lost: for_good.lost,
         },
+        waiting,
         open: census.open,
         waiting_for_deletion: census.doomed,
         orphans: session.diary.orphans().await?.len() as u64,
@@ -217,12 +221,12 @@ async fn copies(session: &Session) -> Result<Option<Copies>, Failure> {
     }))
 }
 
-fn state(census: &Census, for_good: &Census, providers: &[Member]) -> &'static str {
+fn state(census: &Census, for_good: &Census, waiting: u64, providers: &[Member]) -> &'static str {
     if providers.iter().any(|member| member.state == "unknown") {
         "unknown"
     } else if for_good.lost > 0 {
         "lost"
-    } else if census.lost > 0 {
+    } else if census.lost + waiting > 0 {
         "unreachable"
     } else if census.degraded + census.at_risk > 0 {
         "degraded"
@@ -473,6 +477,11 @@ fn headline(health: &Health, context: &Context) -> String {
             "{}: {} cannot be read any more.",
             out.strong("LOST", Paint::Bad),
             count(health.objects.lost, "object", "objects"),
+        ),
+        "unreachable" if health.objects.unreachable == 0 => format!(
+            "{}: of {} it isn't known which version counts, or whether any does; raic recover  when more providers answer.",
+            out.strong("WAITING", Paint::Poor),
+            count(health.waiting, "object", "objects"),
         ),
         "unreachable" => format!(
             "{}, nothing lost: {} cannot be read until providers are back.",

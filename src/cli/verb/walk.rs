@@ -85,7 +85,13 @@ pub(crate) fn plan(args: &Put) -> Result<Plan, Failure> {
 fn destination(args: &Put) -> Result<(&[PathBuf], Destination), Failure> {
     let files = args.files.as_slice();
     if let Some(name) = &args.name {
-        return match name.is_empty() || name.ends_with('/') {
+        if name.is_empty() {
+            return Err(
+                Failure::usage("--name is empty: it takes a name, or a prefix that ends with `/`")
+                    .note("nothing was stored"),
+            );
+        }
+        return match name.ends_with('/') {
             true => Ok((files, Destination::Below(name.clone()))),
             false if files.len() == 1 => Ok((files, Destination::Name(name.clone()))),
             false => Err(
