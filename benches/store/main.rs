@@ -1,8 +1,11 @@
 //! A whole put and get against plain OpenDAL calls that move the same coded bytes, in one run, interleaved.
 //!
-//! `cargo bench --bench store [-- MIB [FOLDER] [KIND...]]`, kinds `paced`, `fs` and `memory`; the answers are checked. The table goes to
-//! `docs/benchmarks.md`.
+//! `cargo bench --bench store [-- MIB [FOLDER] [KIND...]]`, kinds `paced`, `fs`, `memory` and `small`; the answers are checked. The
+//! table goes to `docs/benchmarks.md`.
 //! OpenDAL syncs each file that it closes, on both sides: in a folder on a disk the device is the limit, on a tmpfs (`/dev/shm`) the memory is.
+//!
+//! `memory` and `small` are something else: providers that keep references, and beside them what a put and a get do to their bytes, nothing more; and what
+//! a short object costs.
 //!
 //! `paced` puts a line of 60 MiB/s each way before each of the folders, on both sides: what lies between the bytes of two extents shows there.
 //!
@@ -40,12 +43,20 @@ use raic::store::{Ground, Settings, Store};
 use plain::Whole;
 use sink::Sink;
 
+mod counting;
+mod memory;
 mod plain;
 mod sink;
+mod small;
+#[path = "../pipeline/get.rs"]
+#[expect(dead_code, reason = "the parts of a get are for the other bench")]
+mod pipeline_get;
+#[path = "../pipeline/put.rs"]
+#[expect(dead_code, reason = "the parts of a put are for the other bench")]
+mod put;
 
-#[cfg(feature = "mimalloc")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 pub(crate) const K: u16 = 4;
 pub(crate) const M: u16 = 2;
@@ -53,7 +64,7 @@ const ROUNDS: usize = 5;
 pub(crate) const FRAGMENT: usize = 8 << 20;
 
 /// What providers may be.
-const KINDS: [&str; 3] = ["paced", "fs", "memory"];
+const KINDS: [&str; 4] = ["paced", "fs", "memory", "small"];
 
 /// Bytes a second each way of a provider whose device is the limit.
 pub(crate) const RATE: u64 = 60 << 20;
@@ -80,9 +91,13 @@ fn main() {
         .collect();
     for kind in KINDS {
         if kinds.is_empty() || kinds.iter().any(|asked| asked == kind) {
-            runtime.block_on(compare(kind, &folder, mib, true));
-            if kind != "paced" {
-                runtime.block_on(compare(kind, &folder, mib, false));
+            for sealed in [true, false] {
+                match kind {
+                    "memory" => runtime.block_on(memory::compare(&folder, mib, sealed)),
+                    "small" if sealed => runtime.block_on(small::costs(&folder)),
+                    "paced" | "small" if !sealed => {}
+                    _ => runtime.block_on(compare(kind, &folder, mib, sealed)),
+                }
             }
         }
     }
@@ -104,12 +119,13 @@ async fn compare(kind: &str, folder: &Path, mib: usize, sealed: bool) {
         note("raic put", raic_put(&store, &data, sealed).await);
         note("sink put", raic_put(&sinks, &data, sealed).await);
         note("plain get", plain::get(&places, data.len(), round).await);
-        note("raic get", raic_get(&store, &data).await);
+        note("raic get", raic_get(&store, &data, false).await);
         for place in &places {
             place.clear(round).await;
         }
         store.sweep(100_000).await.expect("old blobs go");
     }
+    raic_get(&store, &data, true).await;
     for verb in ["put", "get"] {
         let (ours, theirs) = (
             median(&times[format!("raic {verb}").as_str()]),
@@ -193,7 +209,8 @@ async fn store(kind: &str, folder: &Path) -> Arc<Store> {
                 steady(opened, &spec.limits, patience, Retry::default(), u64::from(i))
             }
             "sink" => Arc::new(Sink(Memory::new(name.clone()))),
-            _ => Arc::new(Memory::new(name.clone())),
+            "sharing" => Arc::new(Memory::sharing(name.clone())),
+            _ => unreachable!("no kind is called {kind}"),
         };
         Configured {
             name,
@@ -212,6 +229,12 @@ async fn store(kind: &str, folder: &Path) -> Arc<Store> {
         entropy: Arc::new(SystemEntropy),
         settings: Settings {
             grace: Duration::ZERO,
+            // Who keeps references keeps what they count for.
+            memory: if kind == "sharing" {
+                1 << 40
+            } else {
+                Settings::default().memory
+            },
             ..Settings::default()
         },
     };
@@ -219,6 +242,10 @@ async fn store(kind: &str, folder: &Path) -> Arc<Store> {
 }
 
 async fn raic_put(store: &Arc<Store>, data: &Arc<Vec<u8>>, sealed: bool) -> Duration {
+    put_as(store, "big", data, sealed).await
+}
+
+pub(crate) async fn put_as(store: &Arc<Store>, name: &str, data: &Arc<Vec<u8>>, sealed: bool) -> Duration {
     let policy = Policy {
         name: "default".to_owned(),
         k: K,
@@ -232,7 +259,7 @@ async fn raic_put(store: &Arc<Store>, data: &Arc<Vec<u8>>, sealed: bool) -> Dura
         fragment_len: FRAGMENT as u64,
     };
     let put = Put {
-        name: "big".to_owned(),
+        name: name.to_owned(),
         policy,
         condition: Condition::Any,
         modified: None,
@@ -247,17 +274,20 @@ async fn raic_put(store: &Arc<Store>, data: &Arc<Vec<u8>>, sealed: bool) -> Dura
     begin.elapsed()
 }
 
-async fn raic_get(store: &Arc<Store>, data: &Arc<Vec<u8>>) -> Duration {
+async fn raic_get(store: &Arc<Store>, data: &Arc<Vec<u8>>, check: bool) -> Duration {
+    get_as(store, "big", data, check).await
+}
+
+/// A get of all; the bytes are compared only if so asked, since the next ones come meanwhile.
+pub(crate) async fn get_as(store: &Arc<Store>, name: &str, data: &Arc<Vec<u8>>, check: bool) -> Duration {
     let begin = Instant::now();
-    let mut reader = store.read("big", None, &[], Arc::new(Silent)).await.expect("a read");
-    let (mut at, mut taken) = (0, Duration::ZERO);
+    let mut reader = store.read(name, None, &[], Arc::new(Silent)).await.expect("a read");
+    let mut at = 0;
     while let Some(bytes) = reader.next().await.expect("bytes") {
-        let checking = Instant::now();
-        assert!(bytes == data[at..at + bytes.len()], "the bytes at {at}");
+        assert!(!check || bytes == data[at..at + bytes.len()], "the bytes at {at}");
         at += bytes.len();
-        taken += checking.elapsed();
     }
-    assert_eq!(at, data.len());
+    assert_eq!(at, data.len(), "all bytes came");
     reader.finish().await;
-    begin.elapsed().saturating_sub(taken)
+    begin.elapsed()
 }

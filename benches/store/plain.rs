@@ -72,13 +72,10 @@ pub(crate) fn places(kind: &str, folder: &Path) -> Vec<Plain> {
     opendal::install_default();
     let place = |i: u16| {
         let path = |what: &str| folder.join(format!("plain{i}{what}")).to_string_lossy().into_owned();
-        let options = match kind {
-            "memory" => vec![("root".to_owned(), "/".to_owned())],
-            _ => vec![
-                ("root".to_owned(), path("")),
-                ("atomic_write_dir".to_owned(), path("tmp")),
-            ],
-        };
+        let options = vec![
+            ("root".to_owned(), path("")),
+            ("atomic_write_dir".to_owned(), path("tmp")),
+        ];
         if kind == "paced" {
             let spec = Spec::new(
                 format!("plain{i}"),

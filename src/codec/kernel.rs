@@ -24,6 +24,10 @@ mod pass;
 mod portable;
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[expect(
+    unsafe_code,
+    reason = "rows that a pass has measured are not measured again for each vector"
+)]
 mod fused;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod halves;

@@ -19,6 +19,7 @@ mod matrix;
 mod plan;
 
 mod encode;
+mod recipe;
 mod reconstruct;
 
 #[cfg(test)]

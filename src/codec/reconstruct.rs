@@ -1,15 +1,7 @@
 //! Any k shards to any others.
 
-use arrayvec::ArrayVec;
-
-use super::code::{Code, CodeError, MAX_SHARDS};
-use super::plan::Pattern;
-
-/// Shards that are read. They are named on the stack, since a short stripe takes less time than an allocation or two.
-type Shards<'a> = ArrayVec<&'a [u8], MAX_SHARDS>;
-
-/// The place of a shard that isn't there.
-const ABSENT: u16 = u16::MAX;
+use super::code::{Code, CodeError};
+use super::recipe::{Recipe, Shards};
 
 impl Code {
     /// Fills every shard of `want` from k of the shards that are there, straight into the caller's buffers.
@@ -22,60 +14,20 @@ impl Code {
     ///
     /// If an index is not below n, `have` names a shard twice, `want` has more than n, or two lengths differ.
     pub fn reconstruct(&self, have: &[(usize, &[u8])], want: &mut [(usize, &mut [u8])]) -> Result<(), CodeError> {
-        let places = self.places(have);
-        if have.len() < self.k() {
-            return Err(CodeError::TooFew {
-                have: have.len(),
-                want: self.k(),
-            });
-        }
-        let (mut pattern, mut inputs) = (Pattern::new(), Shards::new());
-        for (point, place) in (0..=u8::MAX)
-            .zip(&places[..self.n()])
-            .filter(|(_, place)| **place != ABSENT)
-            .take(self.k())
-        {
-            pattern.push(point);
-            inputs.push(have[usize::from(*place)].1);
-        }
-        assert!(
-            want.len() <= self.n(),
-            "{} shards to rebuild, of a code of {}",
-            want.len(),
-            self.n()
-        );
-        let mut outputs = ArrayVec::<_, MAX_SHARDS>::new();
-        for (index, bytes) in want {
-            let point = self.point(*index);
-            match places[*index] {
-                ABSENT => {
-                    pattern.push(point);
-                    outputs.push(&mut **bytes);
-                }
-                place => copy(have[usize::from(place)].1, bytes),
+        let recipe = Recipe::find(self, have, want)?;
+        let (mut inputs, mut outputs) = (Shards::new(), Shards::new());
+        for ((_, bytes), source) in want.iter_mut().zip(recipe.sources()) {
+            match source {
+                None => outputs.push(&mut **bytes),
+                Some(place) => copy(have[place].1, bytes),
             }
         }
-        if !outputs.is_empty() {
-            self.kernel().fill(&self.decode(&pattern), &inputs, &mut outputs);
+        if let Some(plan) = recipe.plan() {
+            inputs.extend(recipe.inputs(have));
+            self.kernel().fill(plan, &inputs, &mut outputs);
         }
+        recipe.keep();
         Ok(())
-    }
-
-    /// Where in `have` each shard is, by its index.
-    fn places(&self, have: &[(usize, &[u8])]) -> [u16; MAX_SHARDS] {
-        let mut places = [ABSENT; MAX_SHARDS];
-        for (place, (index, _)) in (0..).zip(have) {
-            let index = usize::from(self.point(*index));
-            assert!(places[index] == ABSENT, "shard {index} is there twice");
-            places[index] = place;
-        }
-        places
-    }
-
-    /// The point at which the polynomial is read for shard `index`.
-    fn point(&self, index: usize) -> u8 {
-        assert!(index < self.n(), "shard {index} of a code of {} shards", self.n());
-        u8::try_from(index).expect("n is at most 256")
     }
 }
 
@@ -153,6 +105,31 @@ mod tests {
             let shards = code.coded_ramp(len);
             let expected: Vec<Vec<u8>> = want.iter().map(|&i| shards[i].clone()).collect();
             prop_assert_eq!(rebuilt(&code, &shards, &have, &want), expected);
+        }
+    }
+
+    #[test]
+    fn what_one_call_worked_out_serves_no_other() {
+        let codes = [
+            Code::new(3, 6).unwrap(),
+            Code::new(3, 5).unwrap(),
+            Code::new(2, 6).unwrap(),
+        ];
+        let calls: [(&[usize], &[usize]); 6] = [
+            (&[1, 2, 3], &[0]),
+            (&[1, 2, 3], &[4]),
+            (&[1, 3, 2], &[0]),
+            (&[1, 2, 3, 4], &[0]),
+            (&[1, 2, 3], &[0, 2]),
+            (&[1, 2, 3], &[2, 0]),
+        ];
+        for (first, second) in (0..18).flat_map(|first| (0..18).map(move |second| (first, second))) {
+            for call in [first, second, second] {
+                let (code, (have, want)) = (&codes[call / 6], calls[call % 6]);
+                let shards = code.coded_ramp(40);
+                let expected: Vec<Vec<u8>> = want.iter().map(|&i| shards[i].clone()).collect();
+                assert_eq!(rebuilt(code, &shards, have, want), expected, "{call} after {first}");
+            }
         }
     }
 
