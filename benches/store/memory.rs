@@ -34,15 +34,25 @@ pub(crate) async fn compare(folder: &Path, mib: usize, sealed: bool) {
     let store = store("sharing", folder.path()).await;
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut times: [Vec<Duration>; 5] = Default::default();
+    let mut ticks = [0; 5];
     for round in 0..=ROUNDS {
+        let mut spent = Spent::begin();
         let put = raic_put(&store, &data, sealed).await;
+        spent.lap();
         let get = raic_get(&store, &data, false).await;
+        spent.lap();
         store.sweep(100_000).await.expect("old blobs go");
-        let [in_place, filled, read] = LIMITS.map(|step| on_all(threads, &mut extents, step));
+        spent.skip();
+        let [in_place, filled, read] = LIMITS.map(|step| {
+            let time = on_all(threads, &mut extents, step);
+            spent.lap();
+            time
+        });
         // The first round takes memory that the others find.
         if round > 0 {
             let all = [put, get, in_place, filled, read];
             times.iter_mut().zip(all).for_each(|(times, time)| times.push(time));
+            ticks.iter_mut().zip(spent.laps).for_each(|(sum, lap)| *sum += lap);
         }
     }
     raic_get(&store, &data, true).await;
@@ -66,6 +76,14 @@ pub(crate) async fn compare(folder: &Path, mib: usize, sealed: bool) {
         ratios.sort_by(f64::total_cmp);
         format!("{:.2} ({:.2}–{:.2})", ratios[ROUNDS / 2], ratios[0], ratios[ROUNDS - 1])
     };
+    let [put, get, in_place, filled, read] = ticks.map(f64::from);
+    println!(
+        "memory {:9} CPU of the pipeline over RAIC's: put {:.2}, {:.2} with the source; get {:.2}: sums of all rounds",
+        cipher(sealed),
+        in_place / put,
+        filled / put,
+        read / get
+    );
     println!(
         "memory {:9} ratio put  {}, {} with the source; ratio get  {}: median (least–most) of {ROUNDS} rounds",
         cipher(sealed),
@@ -73,6 +91,40 @@ pub(crate) async fn compare(folder: &Path, mib: usize, sealed: bool) {
         ratio(3, 0),
         ratio(4, 1)
     );
+}
+
+/// What the process spends of the CPU, lap by lap, in ticks of the kernel, 10 ms.
+struct Spent {
+    since: u32,
+    laps: Vec<u32>,
+}
+
+impl Spent {
+    fn begin() -> Spent {
+        Spent {
+            since: ticks(),
+            laps: Vec::new(),
+        }
+    }
+
+    fn lap(&mut self) {
+        let now = ticks();
+        self.laps.push(now - self.since);
+        self.since = now;
+    }
+
+    /// What was spent since the last lap counts for nothing.
+    fn skip(&mut self) {
+        self.since = ticks();
+    }
+}
+
+/// So many ticks have all threads of the process had a CPU.
+fn ticks() -> u32 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+    let times = fields.split_whitespace().skip(11).take(2);
+    times.map(|time| time.parse::<u32>().expect("a number")).sum()
 }
 
 /// Does it to every extent, on so many threads.

@@ -3,6 +3,7 @@
 //! ```console
 //! $ cd benches/peers && cargo run --release                     # a minute or two
 //! $ cargo run --release -- encode/10+4 --rounds 31 --kernels    # a part of it, and all kernels of ours
+//! $ cargo run --release -- pipeline                             # what a put and a get do to their bytes
 //! $ cargo run --release -- encode --codes 10+10,16+16           # other codes
 //! ```
 //!
@@ -13,6 +14,7 @@
 mod cell;
 mod limit;
 mod peer;
+mod pipeline;
 mod stripe;
 mod table;
 mod timing;
@@ -56,8 +58,13 @@ fn main() {
             cells.extend(row);
         }
     }
-    println!("{}", table::ratios(&cells));
-    println!("{}", table::bounds(&cells));
+    if !cells.is_empty() {
+        println!("{}", table::ratios(&cells));
+        println!("{}", table::bounds(&cells));
+    }
+    if line.takes("pipeline") {
+        pipeline::print(line.rounds);
+    }
 }
 
 fn read_line() -> Line {
