@@ -42,6 +42,8 @@ def main():
     seed("pack", "pack", count[:2] + le(2, len(pack) - 64 - directory_len) + pack[:-64])
     seed("identity", "identity", bytes(4))
     membership = {key: INDEX["membership"][key] for key in ("version", "members", "keyring")}
+    for path in sorted((HERE.parent / "fixtures/config/good").glob("*.yaml")):
+        seed("config", path.stem, path.read_bytes())
     seed("identity", "membership", le(1, 3, 0, 0, 0) + json.dumps(membership, separators=(",", ":")).encode())
 
 

@@ -57,11 +57,17 @@ pub enum Bug {
     NoVoid,
     /// An annulment counts whoever holds it.
     VoidBelowQuorum,
+    /// A put is acknowledged before its commit is durable.
+    VolatileCommit,
+    /// A commit of which nobody knows whether it happened is annulled.
+    VoidAfterAnUncertainCommit,
+    /// A checkpoint of the catalog leaves out what is still open.
+    CheckpointForgetsOpenGenerations,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 27] = [
+    pub const ALL: [Bug; 30] = [
         Bug::AcknowledgeBelowQuorum,
         Bug::ForgetLateFailures,
         Bug::DeleteBeforeCommit,
@@ -89,6 +95,9 @@ impl Bug {
         Bug::RootBeforeTheEpoch,
         Bug::NoVoid,
         Bug::VoidBelowQuorum,
+        Bug::VolatileCommit,
+        Bug::VoidAfterAnUncertainCommit,
+        Bug::CheckpointForgetsOpenGenerations,
     ];
 }
 

@@ -4,12 +4,16 @@
 
 #![expect(clippy::print_stdout, reason = "what a run counted is part of its report")]
 
+#[path = "support/gated.rs"]
+mod gated;
+
 mod simulation {
     pub(crate) mod cloud;
     pub(crate) mod life;
     pub(crate) mod model;
     pub(crate) mod plan;
     pub(crate) mod run;
+    pub(crate) mod story;
     pub(crate) mod truth;
     pub(crate) mod verbs;
     pub(crate) mod world;
@@ -20,6 +24,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+#[cfg(feature = "plant")]
+use raic::plant::{Bug, plant};
 use simulation::plan::Plan;
 use simulation::run::{Outcome, Tally, live};
 use simulation::world::{Fault, Violation};
@@ -205,22 +211,64 @@ fn a_seed_repeats_itself() {
     }
 }
 
+/// Seeds of which one has to find a planted bug.
+#[cfg(feature = "plant")]
+const PLANTED: u64 = 10_000;
+
+/// Of each bug of `raic::plant` a seed that found it. After a change of the code it may be another one: then all are tried.
+#[cfg(feature = "plant")]
+const KNOWN: &[(Bug, u64)] = &[
+    (Bug::AcknowledgeBelowQuorum, 4),
+    (Bug::ForgetLateFailures, 3),
+    (Bug::DeleteBeforeCommit, 0),
+    (Bug::ReuseBlobKey, 0),
+    (Bug::ReviveARefused, 4),
+    (Bug::RepairIntoATakenDomain, 3),
+    (Bug::TrustAList, 11),
+    (Bug::SkipATag, 18),
+    (Bug::CountAShortWrite, 3),
+    (Bug::ResurrectByRecover, 4),
+    (Bug::AdoptAnyReadable, 4),
+    (Bug::NeverWait, 416),
+    (Bug::NoTombstone, 0),
+    (Bug::TombstoneAtOne, 7),
+    (Bug::NoWriteBack, 187),
+    (Bug::TombstoneWithoutWriteBack, 1031),
+    (Bug::TrustAnEmptied, 123),
+    (Bug::CommitALower, 254),
+    (Bug::RootBeforeItsParts, 17),
+    (Bug::LostSeatNotCounted, 87),
+    (Bug::ReuseACopyNumber, 0),
+    (Bug::DeleteWithoutGrace, 1),
+    (Bug::SettleOnAnOldCatalog, 215),
+    (Bug::RootBeforeTheEpoch, 25),
+    (Bug::NoVoid, 4),
+    (Bug::VoidBelowQuorum, 107),
+    (Bug::VolatileCommit, 0),
+    (Bug::VoidAfterAnUncertainCommit, 24),
+    (Bug::CheckpointForgetsOpenGenerations, 75),
+];
+
 /// Each bug of `raic::plant` is put back in turn; `RAIC_SIM_BUG` names one alone.
 #[cfg(feature = "plant")]
 #[test]
-#[ignore = "runs thousands of seeds: fixtures/test --only trial, or by hand"]
 fn every_planted_bug_is_found() {
     let only = std::env::var("RAIC_SIM_BUG").ok();
-    let seeds = number("RAIC_SIM_SEEDS").unwrap_or(10_000);
+    let seeds = number("RAIC_SIM_SEEDS").unwrap_or(PLANTED);
     let mut missed = Vec::new();
     std::panic::set_hook(Box::new(|_| ()));
-    for bug in raic::plant::Bug::ALL {
+    for bug in Bug::ALL {
         let name = format!("{bug:?}");
         if only.as_ref().is_some_and(|only| *only != name) {
             continue;
         }
-        let sum = run_all(0, seeds, || raic::plant::plant(Some(bug)));
-        if let Some((seed, violation)) = sum.broken {
+        let known = KNOWN.iter().filter(|(known, _)| *known == bug).map(|(_, seed)| *seed);
+        let first = known.map(|seed| (seed, 1));
+        let found = first.chain([(0, seeds)]).find_map(|(first, seeds)| {
+            let sum = run_all(first, seeds, || plant(Some(bug)));
+            sum.broken
+        });
+        if let Some((seed, violation)) = found {
             println!("{name}: seed {seed}: {}: {}", violation.rule, violation.what);
         } else {
             println!("{name}: not found in {seeds} seeds");

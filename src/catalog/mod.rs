@@ -37,6 +37,9 @@ use record::{
     Pin, Usage, Version, Waiting,
 };
 
+/// How long the fragments of a version stay that a rebuild has found replaced, in nanoseconds: an hour. Its successor was listed and not yet read.
+pub const FOUND_GRACE: i64 = 3600 * 1_000_000_000;
+
 /// An answer that is on its way.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, CatalogError>>;
 
@@ -86,9 +89,9 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     /// the extent is not even known any more, the caller deletes the copy.
     fn finish_move(&self, fragment: Fragment, doom_at: i64) -> Answer<'_, ()>;
 
-    /// Versions that a rebuild found on the clouds, in one transaction: extents, fragments and the heads of their objects. One whose object has
-    /// a head as new or newer, or whose generation was closed here, is passed over. [`CatalogError::Rule`] if one names an extent that is not among its own, or one that is
-    /// known in another form.
+    /// Versions that a rebuild found on the clouds, in one transaction: extents, fragments and the heads of their objects. What they replace may be
+    /// deleted [`FOUND_GRACE`] after `now`. One whose object has a head as new or newer, or whose generation was closed here, is passed over.
+    /// [`CatalogError::Rule`] if one names an extent that is not among its own, or one that is known in another form.
     fn adopt(&self, found: Vec<Found>, now: i64) -> Answer<'_, ()>;
 
     /// Versions of which a rebuild could not tell whether they count, in place of those before. Nothing is written under such a generation,

@@ -6,7 +6,7 @@ use super::Store;
 use super::error::StoreError;
 use super::layout::Layout;
 use super::send::{Progress, Rule, departing};
-use super::weave::weave_empty;
+use super::weave::{WeaveError, Woven, weave_empty};
 use crate::catalog::record::{Condition, Extent, Intent};
 use crate::cloud_set::policy::{Policy, Prefer};
 use crate::entropy::random;
@@ -47,15 +47,7 @@ impl Store {
             extent: extent.clone(),
         };
         self.catalog.intend(intent.clone()).await?;
-        let layout = Layout {
-            k: policy.k,
-            n: policy.n(),
-            chunk_len: policy.chunk_len,
-            overhead: 0,
-            header_len: extent.header_len,
-            fragment_len: policy.fragment_len,
-        };
-        let woven = weave_empty(&self.keys, layout, extent.clone(), &Owner::default(), &copies);
+        let woven = self.woven_void(&policy, extent.clone(), &copies);
         let woven = woven.map_err(|error| StoreError::Inconsistent {
             name: name.to_owned(),
             what: error.to_string(),
@@ -72,7 +64,19 @@ impl Store {
         Ok(counts)
     }
 
-    fn void_extent(&self, root: &Extent) -> Extent {
+    pub(super) fn woven_void(&self, policy: &Policy, extent: Extent, copies: &[u64]) -> Result<Woven, WeaveError> {
+        let layout = Layout {
+            k: policy.k,
+            n: policy.n(),
+            chunk_len: policy.chunk_len,
+            overhead: 0,
+            header_len: extent.header_len,
+            fragment_len: policy.fragment_len,
+        };
+        weave_empty(&self.keys, layout, extent, &Owner::default(), copies)
+    }
+
+    pub(super) fn void_extent(&self, root: &Extent) -> Extent {
         let mut extent = Extent {
             id: ExtentId(random(self.entropy.as_ref())),
             kind: Kind::Void,
@@ -90,7 +94,7 @@ impl Store {
 }
 
 /// A void has the counts of the root that it annuls, so that their quorums meet; it may lie anywhere.
-fn void_policy(name: &str, root: &Extent) -> Policy {
+pub(super) fn void_policy(name: &str, root: &Extent) -> Policy {
     Policy {
         name: name.to_owned(),
         k: root.shape.k,

@@ -30,6 +30,8 @@ pub mod loom;
 pub mod manifest;
 pub mod modify;
 pub mod name;
+#[cfg(feature = "plant")]
+mod planted;
 pub mod put;
 pub mod read;
 mod reading;

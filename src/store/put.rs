@@ -459,11 +459,10 @@ impl Writing {
             doom_at: self.store.doom_at(),
             version: version.clone(),
         };
-        #[cfg(feature = "plant")]
-        if planted(Bug::DeleteBeforeCommit) {
-            self.store.delete_the_head(&self.put.name).await?;
-        }
+        #[cfg(not(feature = "plant"))]
         let committed = self.store.catalog.commit(commit).await;
+        #[cfg(feature = "plant")]
+        let committed = self.commit_with_bugs(commit, &complete.root.extent).await;
         // All fragments are there: whether the version counts is found out by whoever opens the catalog next.
         let unknown =
             |error: CatalogError| StoreError::from(error).of_unknown_outcome(&self.put.name, self.put.policy.n());

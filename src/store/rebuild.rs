@@ -168,10 +168,9 @@ impl Store {
         let adopting = source.adopting.clone();
         let extent = source.piece.extent.clone();
         while let Some(cloud) = self.free_seat(source, missing, refused) {
-            let old = source.piece.fragments.iter().find(|old| old.index == missing[0]);
-            let copy = match old {
-                Some(old) if planted(Bug::ReuseACopyNumber) => old.copy,
-                _ => self.entropy.number(),
+            let copy = match self.planted_copy(&extent, missing[0]).await? {
+                Some(old) => old,
+                None => self.entropy.number(),
             };
             let fragment = Fragment {
                 extent: extent.id,
@@ -218,6 +217,16 @@ impl Store {
             }
         }
         Ok(Err(causes))
+    }
+
+    /// With the bug planted: the number that a known copy of this fragment has.
+    async fn planted_copy(&self, extent: &Extent, index: u16) -> Result<Option<u64>, StoreError> {
+        if !planted(Bug::ReuseACopyNumber) {
+            return Ok(None);
+        }
+        let known = self.catalog.extent(extent.id).await?.map(|(_, fragments)| fragments);
+        let old = known.into_iter().flatten().find(|old| old.index == index);
+        Ok(old.map(|old| old.copy))
     }
 
     /// Notes, before it leaves, that a fragment is on its way. False if no version holds its extent any more.

@@ -13,6 +13,7 @@ use super::weave::header;
 use crate::catalog::CatalogError;
 use crate::catalog::record::{Fragment, FragmentState};
 use crate::fragment::header::Header;
+use crate::plant::{Bug, planted};
 use crate::provider::ProviderError;
 
 /// How a move ended.
@@ -48,7 +49,11 @@ impl Store {
             return Ok(Moved::Unreadable(None));
         };
         let moved = Fragment {
-            copy: self.entropy.number(),
+            copy: if planted(Bug::ReuseACopyNumber) {
+                fragment.copy
+            } else {
+                self.entropy.number()
+            },
             provider: target.member.id,
             state: FragmentState::Sent,
             ..fragment

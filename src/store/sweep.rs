@@ -53,18 +53,6 @@ impl Store {
         Ok(swept)
     }
 
-    /// Deletes what the object's head holds.
-    #[cfg(feature = "plant")]
-    pub(crate) async fn delete_the_head(&self, name: &str) -> Result<(), StoreError> {
-        for piece in self.catalog.extents(name).await? {
-            for fragment in piece.fragments {
-                let extent = piece.extent.clone();
-                drop(self.erase(&Doomed { extent, fragment }).await);
-            }
-        }
-        Ok(())
-    }
-
     /// Deletes one blob, if its provider is ours. Nothing to do at one that is lost or removed.
     pub(super) async fn erase(&self, doomed: &Doomed) -> Result<(), ProviderError> {
         let clouds = self.clouds();

@@ -5,11 +5,12 @@
 //!                            └─ the process dies: it is done all the same, or never
 //! ```
 //!
-//! One provider of a run is its liar: it alone forgets, damages, hides, is rolled back or emptied. That is what `Settings::liars` = 1 and
-//! Q − k ≥ 1 answer for. All others may be slow, silent or refuse as they like, lose answers, write late or twice, and now and then garble what they send.
+//! One provider of a run is its liar: it alone forgets, damages, hides, is rolled back. That is what `Settings::liars` = 1 and
+//! Q − k ≥ 1 answer for. One may be emptied, the liar or another one, or lost, if all that counts can do without both. All others may be slow, silent or refuse as they like, lose answers, write late or twice, and now and then garble what they send.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -93,6 +94,8 @@ pub(crate) struct Cloud {
     /// Milliseconds of a call on a good day.
     usual: u64,
     weather: Mutex<Weather>,
+    /// Calls that it still answers before it goes down.
+    left: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -105,6 +108,7 @@ impl Cloud {
             world: world.clone(),
             usual: world.between(5, 120),
             weather: Mutex::new(Weather::Clear),
+            left: AtomicU64::new(u64::MAX),
             state: Mutex::default(),
         })
     }
@@ -114,7 +118,23 @@ impl Cloud {
     }
 
     pub(crate) fn set_weather(&self, weather: Weather) {
+        self.left.store(u64::MAX, Ordering::SeqCst);
         *self.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
+    }
+
+    /// It answers so many more calls, then it is down.
+    pub(crate) fn fails_after(&self, calls: u64) {
+        self.left.store(calls, Ordering::SeqCst);
+    }
+
+    /// One call more; the one after the last that it was to answer finds it down.
+    fn use_up(&self) {
+        let left = self.left.load(Ordering::SeqCst);
+        match left {
+            u64::MAX => {}
+            0 => self.set_weather(Weather::Down),
+            _ => self.left.store(left - 1, Ordering::SeqCst),
+        }
     }
 
     pub(crate) fn weather(&self) -> Weather {
@@ -128,6 +148,11 @@ impl Cloud {
     pub(crate) fn holds(&self, key: &str) -> bool {
         let state = self.state();
         state.blobs.get(key).is_some_and(|body| self.world.is_sound(key, body))
+    }
+
+    /// True if it was ever told whose data it holds.
+    pub(crate) fn signed_in(&self) -> bool {
+        self.state().identity.is_some()
     }
 
     /// True if it can still prove whose data it holds.
@@ -192,6 +217,7 @@ impl Cloud {
         if world.is_calm() {
             return Fate::Well;
         }
+        self.use_up();
         let fails = |fault, class| {
             world.silent(at, fault);
             Fate::Fails(class)

@@ -3,15 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use raic::catalog::record::{
-    Census, Commit, Committed, Debt, Doomed, EpochRow, Extent, Found, Fragment, Health, Intent, Member, OpenGeneration,
-    Piece, Pin, Usage, Version, Waiting,
-};
-use raic::catalog::sqlite::SqliteCatalog;
-use raic::catalog::{Answer, Catalog, CatalogError};
-use raic::fragment::id::{ExtentId, Generation, ProviderId, WriterId};
+use raic::catalog::{Answer, CatalogError};
 use tokio::sync::Notify;
 
+use super::super::gated::Gate;
 use super::world::{Fault, World, millis};
 
 /// Counts the moments at which a process may die: before and after each call of a provider or of the catalog.
@@ -64,41 +59,54 @@ impl Life {
     }
 }
 
-/// The catalog as one process sees it: each verb takes a little while, and a commit may fail after it happened.
+/// What stands before the catalog of one process: each verb takes a little while, and a commit may fail after it happened.
 #[derive(Debug)]
-pub(crate) struct Gated {
-    pub(crate) inner: Arc<SqliteCatalog>,
+pub(crate) struct Process {
     pub(crate) life: Arc<Life>,
     pub(crate) world: Arc<World>,
-    pub(crate) broken: AtomicBool,
+    broken: AtomicBool,
 }
 
-impl Gated {
-    async fn pass<T>(&self, verb: &'static str, call: Answer<'_, T>) -> Result<T, CatalogError> {
-        self.life.moment().await;
-        if self.world.odds(300) {
-            tokio::time::sleep(millis(self.world.between(0, 4))).await;
+impl Process {
+    pub(crate) fn new(life: &Arc<Life>, world: &Arc<World>) -> Process {
+        Process {
+            life: life.clone(),
+            world: world.clone(),
+            broken: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Gate for Process {
+    fn pass<'a, T: Send + 'a>(&'a self, verb: &'static str, _: bool, call: Answer<'a, T>) -> Answer<'a, T> {
+        if verb == "export" {
+            // Without a thread of its own it gives all records before anybody takes one.
+            return call;
+        }
+        Box::pin(async move {
             self.life.moment().await;
-        }
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(failed_disk());
-        }
-        let answer = call.await;
-        self.world.tell(|| {
-            format!(
-                "    catalog {verb}: {}",
-                if answer.is_ok() { "done" } else { "refused" }
-            )
-        });
-        self.life.moment().await;
-        if verb == "commit" && !self.world.is_calm() && self.world.odds(10) {
-            self.world.count(Fault::UncertainCommit);
-            self.world
-                .tell(|| "    catalog: the disk fails after the commit".to_owned());
-            self.broken.store(true, Ordering::SeqCst);
-            return Err(failed_disk());
-        }
-        answer
+            if self.world.odds(300) {
+                tokio::time::sleep(millis(self.world.between(0, 4))).await;
+                self.life.moment().await;
+            }
+            if self.broken.load(Ordering::SeqCst) {
+                return Err(failed_disk());
+            }
+            let answer = call.await;
+            self.world.tell(|| {
+                let end = if answer.is_ok() { "done" } else { "refused" };
+                format!("    catalog {verb}: {end}")
+            });
+            self.life.moment().await;
+            if verb == "commit" && !self.world.is_calm() && self.world.odds(10) {
+                self.world.count(Fault::UncertainCommit);
+                self.world
+                    .tell(|| "    catalog: the disk fails after the commit".to_owned());
+                self.broken.store(true, Ordering::SeqCst);
+                return Err(failed_disk());
+            }
+            answer
+        })
     }
 }
 
@@ -107,53 +115,4 @@ fn failed_disk() -> CatalogError {
         path: "simulated".to_owned(),
         message: "the disk failed".to_owned(),
     }
-}
-
-macro_rules! gated {
-    ($($verb:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
-        impl Catalog for Gated {
-            $(fn $verb(&self, $($argument: $kind),*) -> Answer<'_, $answer> {
-                let call = self.inner.$verb($($argument),*);
-                Box::pin(self.pass(stringify!($verb), call))
-            })*
-        }
-    };
-}
-
-gated! {
-    claim_epoch(epoch: u64, writer: WriterId) -> ();
-    intend(intent: Intent) -> ();
-    commit(commit: Commit) -> Committed;
-    close(generation: Generation, doom_at: i64) -> ();
-    settle_void(generation: Generation, void: ExtentId, fragments: Vec<Fragment>) -> ();
-    mark(fragments: Vec<Fragment>) -> ();
-    begin_move(fragment: Fragment) -> ();
-    finish_move(fragment: Fragment, doom_at: i64) -> ();
-    adopt(found: Vec<Found>, now: i64) -> ();
-    await_providers(waiting: Vec<Waiting>) -> ();
-    learn_epochs(epochs: Vec<EpochRow>) -> ();
-    doomed(now: i64, limit: usize) -> Vec<Doomed>;
-    deleted(fragments: Vec<Fragment>) -> ();
-    postpone(fragments: Vec<Fragment>, again_at: i64) -> ();
-    set_members(version: u64, members: Vec<Member>) -> ();
-    save_probe(provider: ProviderId, probe: String) -> ();
-    pin(pin: Pin) -> ();
-    unpin(id: [u8; 16]) -> ();
-    head(name: &str) -> Option<Version>;
-    versions(prefix: &str, after: Option<&str>, limit: usize) -> Vec<Version>;
-    pieces(name: &str, generation: Generation, from: u64, to: u64) -> Vec<Piece>;
-    extents(name: &str) -> Vec<Piece>;
-    open_generations() -> Vec<OpenGeneration>;
-    issued() -> Vec<Generation>;
-    debts(limit: usize) -> Vec<Debt>;
-    awaited() -> Vec<Waiting>;
-    epochs() -> Vec<EpochRow>;
-    members() -> (u64, Vec<Member>);
-    probe(provider: ProviderId) -> Option<String>;
-    census(away: &[ProviderId]) -> Census;
-    ailing(away: &[ProviderId], limit: usize) -> Vec<(String, Health)>;
-    usage() -> Vec<Usage>;
-    extents_on(provider: ProviderId, after: Option<ExtentId>, limit: usize) -> Vec<ExtentId>;
-    extent(id: ExtentId) -> Option<(Extent, Vec<Fragment>)>;
-    check() -> Vec<String>;
 }

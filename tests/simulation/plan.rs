@@ -3,6 +3,7 @@
 use raic::provider::chance::Chance;
 
 use super::cloud::Weather;
+use super::story::story;
 
 /// The objects of a run.
 pub(crate) const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -43,6 +44,10 @@ pub(crate) enum Step {
         at: usize,
     },
     Sweep,
+    /// Copies of the catalog go to the clouds: a whole one, or what is due.
+    Ship {
+        whole: bool,
+    },
     Wait {
         seconds: u64,
     },
@@ -51,6 +56,11 @@ pub(crate) enum Step {
         weather: Weather,
     },
     Clear,
+    /// It goes down after so many more calls, in the midst of whatever goes on then.
+    Outage {
+        at: usize,
+        after: u64,
+    },
     /// The process of the next step dies so many moments into it.
     Die {
         after: u64,
@@ -59,6 +69,10 @@ pub(crate) enum Step {
     CopyProvider,
     RollBack,
     Empty,
+    /// One that isn't the liar loses all that it holds.
+    EmptyAnother {
+        at: usize,
+    },
     KeepCatalog,
     RestoreCatalog,
     LoseCatalog,
@@ -81,13 +95,18 @@ pub(crate) struct Plan {
     pub(crate) spread: bool,
     /// Calls that fail for the moment are made again, as the program does it.
     pub(crate) retries: bool,
+    /// The catalog is copied to the clouds, and a rebuild uses the copies.
+    pub(crate) ships: bool,
     /// Which provider is the liar.
     pub(crate) liar: usize,
     pub(crate) steps: Vec<Step>,
 }
 
-/// Steps of a run, before the last look.
+/// Steps of a run, before the last look, those of a story not counted.
 const STEPS: usize = 44;
+
+/// One of so many seeds begins with a story, and in another one the catalog is copied to the clouds.
+const STORIES: u64 = 4;
 
 impl Plan {
     pub(crate) fn of(seed: u64) -> Plan {
@@ -103,9 +122,14 @@ impl Plan {
             sealed: chance.per_million(500_000),
             spread: providers > n && chance.per_million(400_000),
             retries: chance.per_million(400_000),
+            ships: false,
             liar: number(&chance, providers),
             steps: Vec::new(),
         };
+        if seed % STORIES == STORIES - 1 {
+            plan.retries = false;
+            (plan.steps, plan.ships) = story(&chance, &plan);
+        }
         let loses = chance.per_million(400_000);
         let loss = 10 + number(&chance, STEPS - 10);
         for at in 0..STEPS {
@@ -119,11 +143,18 @@ impl Plan {
             }
             plan.steps.push(step(&chance, providers));
         }
+        if seed % STORIES == 1 {
+            plan.ships = true;
+            for _ in 0..6 {
+                let (at, whole) = (number(&chance, plan.steps.len()), chance.per_million(300_000));
+                plan.steps.insert(at, Step::Ship { whole });
+            }
+        }
         plan
     }
 }
 
-fn number(chance: &Chance, below: usize) -> usize {
+pub(crate) fn number(chance: &Chance, below: usize) -> usize {
     usize::try_from(chance.below(below as u64)).expect("a small number")
 }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use raic::care::balance::{Scope, balance};
 use raic::care::recover::{Options, recover};
 use raic::care::repair::{declare_lost, repair};
+use raic::care::ship::{Effort, Shipper};
 use raic::catalog::Catalog;
+use raic::catalog::archive::Archive;
 use raic::catalog::record::{Health, MemberState};
 use raic::catalog::sqlite::SqliteCatalog;
 use raic::cloud_set::domain::{DomainKind, Domains};
@@ -27,8 +28,9 @@ use raic::store::send::{Progress, Silent};
 use raic::store::{Ground, Settings, Store};
 use tokio::time::{Instant, sleep};
 
+use super::super::gated::Gated;
 use super::cloud::{Access, Cloud, Weather};
-use super::life::{Gated, Life};
+use super::life::{Life, Process};
 use super::model::Model;
 use super::plan::Plan;
 use super::truth::{Ledger, Truth};
@@ -75,6 +77,8 @@ pub(crate) struct Run {
     pub(crate) policy: Policy,
     pub(crate) catalog: Arc<SqliteCatalog>,
     pub(crate) life: Arc<Life>,
+    /// The catalog as the present process has it.
+    pub(crate) archive: Arc<dyn Archive>,
     pub(crate) store: Arc<Store>,
     pub(crate) states: Vec<MemberState>,
     pub(crate) configured: Vec<bool>,
@@ -142,6 +146,7 @@ impl Run {
             states: vec![MemberState::Active; plan.providers],
             configured: vec![true; plan.providers],
             policy: policy(&plan),
+            archive: catalog.clone(),
             store: bare(&keys, &catalog).await,
             plan,
             world,
@@ -214,13 +219,11 @@ impl Run {
         self.life.end();
         self.life = Life::new();
         self.processes += 1;
-        let catalog = Gated {
+        self.archive = Arc::new(Gated {
             inner: self.catalog.clone(),
-            life: self.life.clone(),
-            world: self.world.clone(),
-            broken: AtomicBool::new(false),
-        };
-        self.store = self.open(Arc::new(catalog), &self.life).await;
+            gate: Process::new(&self.life, &self.world),
+        });
+        self.store = self.open(self.archive.clone(), &self.life).await;
         let processes = self.processes;
         self.world.tell(|| format!("  process {processes} begins"));
     }
@@ -317,8 +320,9 @@ impl Run {
         self.tally.recovers += 1;
         self.rebuilt = true;
         let (store, progress) = (self.store.clone(), silent());
+        let archive = self.plan.ships.then(|| self.archive.clone());
         let Some(recovered) = self
-            .attempt(recover(&store, None, Options::default(), &progress))
+            .attempt(recover(&store, archive.as_ref(), Options::default(), &progress))
             .await?
         else {
             return Ok(());
@@ -355,7 +359,11 @@ impl Run {
 
     /// A provider is gone for good, or can't prove any more whose data it holds: what it hides stays hidden.
     pub(crate) fn is_crippled(&self) -> bool {
-        self.lost.is_some() || !self.clouds[self.plan.liar].has_identity()
+        self.lost.is_some()
+            || self
+                .clouds
+                .iter()
+                .any(|cloud| cloud.signed_in() && !cloud.has_identity())
     }
 
     /// All faults end, and what was late has come: everything is as it should be, and stays so.
@@ -478,10 +486,11 @@ impl Run {
 
     /// Declares a provider lost, if everything survives that.
     pub(crate) async fn declare_lost(&mut self, at: usize) -> Result<(), Violation> {
-        let seats = self.plan.providers
-            - 1
-            - usize::from(!self.clouds[self.plan.liar].has_identity())
-            - usize::from(self.plan.spread);
+        let gone = self
+            .clouds
+            .iter()
+            .filter(|cloud| cloud.signed_in() && !cloud.has_identity());
+        let seats = self.plan.providers - 1 - usize::from(self.plan.spread) - gone.count();
         if self.lost.is_some() || seats < usize::from(self.policy.n()) || !self.survive(&[at, self.plan.liar]).await {
             return Ok(());
         }
@@ -518,6 +527,15 @@ impl Run {
             .attempt(async { balance(&store, &scope, false, &progress, &|| false, &mut |_| ()).await })
             .await?;
         match done {
+            Some(Err(error)) => self.heed(&error).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// A copy of the catalog goes to the clouds.
+    pub(crate) async fn ship(&mut self, effort: Effort) -> Result<(), Violation> {
+        let shipper = Shipper::new(self.store.clone(), self.archive.clone());
+        match self.attempt(async { shipper.ship(effort).await }).await? {
             Some(Err(error)) => self.heed(&error).await.map(drop),
             _ => Ok(()),
         }

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
 use raic::care::balance::Scope;
 use raic::care::repair::repair;
+use raic::care::ship::Effort;
 use raic::catalog::Catalog;
 use raic::catalog::record::{Condition, MemberState};
 use raic::provider::chance::Chance;
@@ -17,8 +17,9 @@ use raic::store::modify::Modify;
 use raic::store::put::{Put, Stored};
 use tokio::time::sleep;
 
+use super::super::gated::Gated;
 use super::cloud::Weather;
-use super::life::{Gated, Life};
+use super::life::{Life, Process};
 use super::model::Id;
 use super::plan::Step;
 use super::run::{Kept, Run, silent};
@@ -31,11 +32,13 @@ impl Run {
             Step::Wait { seconds } => sleep(Duration::from_secs(*seconds)).await,
             Step::Weather { at, weather } => self.clouds[*at].set_weather(*weather),
             Step::Clear => self.clouds.iter().for_each(|cloud| cloud.set_weather(Weather::Clear)),
+            Step::Outage { at, after } => self.clouds[*at].fails_after(*after),
             Step::Die { after } => self.life.ends_after(*after),
             Step::Restart => self.restart().await,
             Step::CopyProvider => self.clouds[self.plan.liar].copy(),
             Step::RollBack => self.roll_back().await,
-            Step::Empty => self.empty().await,
+            Step::Empty => self.empty(self.plan.liar).await,
+            Step::EmptyAnother { at } => self.empty(*at).await,
             Step::KeepCatalog => self.keep_catalog().await,
             Step::RestoreCatalog => self.restore_catalog().await,
             Step::LoseCatalog => self.lose_catalog().await,
@@ -67,6 +70,8 @@ impl Run {
             }
             Step::DeclareLost { at } => self.declare_lost(*at).await,
             Step::Sweep => self.sweep().await,
+            Step::Ship { whole: true } => self.ship(Effort::Checkpoint).await,
+            Step::Ship { whole: false } => self.ship(Effort::Full).await,
             other => unreachable!("{other:?} is no verb"),
         }
     }
@@ -326,10 +331,10 @@ impl Run {
         }
     }
 
-    async fn empty(&mut self) {
-        let liar = self.plan.liar;
-        if !self.world.is_honest() && self.survive(&[liar]).await {
-            self.clouds[liar].empty();
+    async fn empty(&mut self, at: usize) {
+        let may = !self.world.is_honest() && (at == self.plan.liar || !self.is_crippled());
+        if may && self.survive(&[at, self.plan.liar]).await {
+            self.clouds[at].empty();
             self.world.count(Fault::Emptied);
         }
     }
@@ -369,11 +374,8 @@ impl Run {
         let life = Life::new();
         let catalog = Gated {
             inner: Arc::new(kept.catalog.copy().await.expect("the copy can be read")),
-            life: life.clone(),
-            world: self.world.clone(),
-            broken: AtomicBool::new(true),
+            gate: Process::new(&life, &self.world),
         };
-        catalog.broken.store(false, std::sync::atomic::Ordering::SeqCst);
         self.processes += 1;
         let store = self.open(Arc::new(catalog), &life).await;
         let bytes = self.fresh(name, 2_000);

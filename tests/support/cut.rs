@@ -1,4 +1,4 @@
-//! Providers of a process that dies at one of its calls: that call and all later ones never answer.
+//! Providers and a catalog of a process that dies at one of its calls: that call and all later ones never answer.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,15 +7,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use raic::catalog::Answer;
 use raic::provider::{Call, Listed, Parts, Provider, ProviderError, Stat, Stored};
 use tokio::sync::Notify;
 
-/// When the process dies, counted over all its providers.
+use super::gated::Gate;
+
+/// When the process dies, counted over the calls of all its providers and what it writes into its catalog.
 #[derive(Debug)]
 pub(crate) struct Death {
     calls: AtomicU64,
     at: u64,
-    /// The last call still takes effect at the provider.
+    /// The last call still takes effect, at the provider or in the catalog.
     lands: bool,
     pub(crate) died: Notify,
 }
@@ -41,7 +44,7 @@ impl Death {
     }
 
     /// True if this call may go on; the one that dies does so after `work` if it lands.
-    async fn pass<T>(&self, work: Call<'_, T>) -> Result<T, ProviderError> {
+    async fn let_through<T, E>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         if number < self.at {
             return work.await;
@@ -51,6 +54,12 @@ impl Death {
         }
         self.died.notify_one();
         std::future::pending().await
+    }
+}
+
+impl Gate for Arc<Death> {
+    fn pass<'a, T: Send + 'a>(&'a self, _: &'static str, writes: bool, call: Answer<'a, T>) -> Answer<'a, T> {
+        if writes { Box::pin(self.let_through(call)) } else { call }
     }
 }
 
@@ -67,27 +76,27 @@ impl Provider for Cut {
     }
 
     fn put<'a>(&'a self, key: &'a str, body: Bytes) -> Call<'a, Stored> {
-        Box::pin(self.death.pass(self.inner.put(key, body)))
+        Box::pin(self.death.let_through(self.inner.put(key, body)))
     }
 
     fn get<'a>(&'a self, key: &'a str, range: Range<u64>) -> Call<'a, Parts> {
-        Box::pin(self.death.pass(self.inner.get(key, range)))
+        Box::pin(self.death.let_through(self.inner.get(key, range)))
     }
 
     fn stat<'a>(&'a self, key: &'a str) -> Call<'a, Stat> {
-        Box::pin(self.death.pass(self.inner.stat(key)))
+        Box::pin(self.death.let_through(self.inner.stat(key)))
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxStream<'a, Result<Listed, ProviderError>> {
         let gate = async move {
             let nothing: Call<'_, ()> = Box::pin(async { Ok(()) });
-            drop(self.death.pass(nothing).await);
+            drop(self.death.let_through(nothing).await);
             self.inner.list(prefix)
         };
         futures::stream::once(gate).flatten().boxed()
     }
 
     fn delete<'a>(&'a self, key: &'a str) -> Call<'a, ()> {
-        Box::pin(self.death.pass(self.inner.delete(key)))
+        Box::pin(self.death.let_through(self.inner.delete(key)))
     }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod cut;
+pub(crate) mod gated;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,9 +39,9 @@ pub(crate) struct Set {
     pub(crate) settings: Settings,
     /// The policies of the configuration of stores that are opened from now on.
     pub(crate) policies: Vec<Policy>,
-    /// The operator of each provider of such stores; none if it has none here.
     /// How slow the providers are; not at all.
     pub(crate) pace: Pace,
+    /// The operator of each provider of such stores; none if it has none here.
     pub(crate) operators: Vec<&'static str>,
     /// What the owner wants of each provider of such stores; active if it has nothing here.
     pub(crate) states: Vec<MemberState>,
@@ -120,7 +121,10 @@ impl Set {
             });
         let ground = Ground {
             keys: Set::keys(),
-            catalog: self.catalog.clone(),
+            catalog: Arc::new(gated::Gated {
+                inner: self.catalog.clone(),
+                gate: death.clone(),
+            }),
             providers: configured.collect(),
             policies: self.policies.clone(),
             clock: self.clock.clone(),

@@ -1,8 +1,8 @@
 //! What a rebuild found, in the model.
 
 use super::state::{Known, Life, State, fits, named, rule};
-use crate::catalog::CatalogError;
 use crate::catalog::record::{Commit, Condition, EpochRow, Extent, Found, Fragment, Waiting};
+use crate::catalog::{CatalogError, FOUND_GRACE};
 
 impl State {
     pub(super) fn adopt(&mut self, all: &[Found], now: i64) -> Result<(), CatalogError> {
@@ -29,7 +29,7 @@ impl State {
             digests: Vec::new(),
             fragments: Vec::new(),
             now,
-            doom_at: now,
+            doom_at: now.saturating_add(FOUND_GRACE),
         };
         fits(&commit)?;
         let mine = |id| found.extents.iter().any(|(extent, _)| extent.id == id);

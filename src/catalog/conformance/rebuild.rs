@@ -1,6 +1,7 @@
 //! What a rebuild and late fragments ask of every catalog.
 
 use super::*;
+use crate::catalog::FOUND_GRACE;
 use crate::catalog::record::{Debt, Found, Waiting};
 
 /// The version of [`root_of`] as a rebuild finds it, with these of its fragments.
@@ -73,6 +74,19 @@ fn what_was_closed_here_is_not_adopted() {
             catalog.open_generations().await.unwrap()[0].closed,
             "the void is still owed"
         );
+    });
+}
+
+/// What a rebuild replaced could be deleted at once, before anybody had read what it was replaced by.
+#[test]
+fn regression_what_a_rebuild_replaces_stays_for_the_grace() {
+    on_each(&async |catalog| {
+        begin(catalog, "a", 1).await.unwrap();
+        finish(catalog, "a", 1).await;
+        catalog.adopt(vec![found("a", 2, &[0, 1, 2, 3])], 3_000).await.unwrap();
+        let gone = 3_000 + FOUND_GRACE;
+        assert_eq!(catalog.doomed(gone - 1, 99).await.unwrap(), []);
+        assert_eq!(catalog.doomed(gone, 99).await.unwrap().len(), 4);
     });
 }
 

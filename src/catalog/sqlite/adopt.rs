@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use crate::catalog::FOUND_GRACE;
 use crate::catalog::record::{Commit, Condition, EpochRow, Extent, Found, Fragment, Waiting};
 
 use super::commit::{check_places, replace_head};
@@ -45,7 +46,7 @@ fn adopt_one(conn: &Connection, found: &Found, now: i64) -> Done<()> {
         digests: Vec::new(),
         fragments: Vec::new(),
         now,
-        doom_at: now,
+        doom_at: now.saturating_add(FOUND_GRACE),
     };
     check_places(&commit)?;
     let mut all = commit

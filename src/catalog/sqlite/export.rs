@@ -7,6 +7,7 @@ use crate::catalog::checkpoint::{KeptFragment, KeptGeneration, Life, Record, Sta
 use crate::catalog::journal::Position;
 use crate::catalog::record::Place;
 use crate::fragment::id::{Kind, SetId};
+use crate::plant::{Bug, planted};
 
 use super::column;
 use super::extent::{self, ExtentRow};
@@ -131,6 +132,9 @@ fn generations(conn: &Connection, out: &mut Out) -> Done<()> {
         let generation = column::get_generation(row, 0)?;
         let row = generation::find(conn, generation)?;
         let row = row.ok_or_else(|| Fault::Damaged(format!("generation {generation} is not found")))?;
+        if planted(Bug::CheckpointForgetsOpenGenerations) {
+            continue;
+        }
         let stage = match row.state {
             OPEN => Stage::Open,
             OWES_VOID => Stage::OwesVoid,
