@@ -206,7 +206,9 @@ impl Run {
         }
         let names = self.model.names();
         let mut ledger = std::mem::take(&mut self.ledger);
-        for name in &names {
+        // Of what waits the catalog may have an old version, out of a copy of itself: it is not given.
+        let waits = |name: &String| self.waiting.contains(&None) || self.waiting.contains(&Some(name.clone()));
+        for name in names.iter().filter(|name| !waits(name)) {
             self.truth().object(name, self.plan.spread, !self.rebuilt).await?;
         }
         self.truth().graces(&names, &mut ledger).await?;
@@ -484,14 +486,16 @@ impl Run {
         }
     }
 
+    /// True if one more provider could go and a whole extent would find its seats on the others.
+    pub(crate) fn has_seats_without_one(&self) -> bool {
+        let has = |cloud: &&Arc<Cloud>| Some(cloud.at) != self.lost && (cloud.has_identity() || !cloud.signed_in());
+        let seats = self.clouds.iter().filter(has).count() - usize::from(self.plan.spread);
+        seats > usize::from(self.policy.n())
+    }
+
     /// Declares a provider lost, if everything survives that.
     pub(crate) async fn declare_lost(&mut self, at: usize) -> Result<(), Violation> {
-        let gone = self
-            .clouds
-            .iter()
-            .filter(|cloud| cloud.signed_in() && !cloud.has_identity());
-        let seats = self.plan.providers - 1 - usize::from(self.plan.spread) - gone.count();
-        if self.lost.is_some() || seats < usize::from(self.policy.n()) || !self.survive(&[at, self.plan.liar]).await {
+        if self.lost.is_some() || !self.has_seats_without_one() || !self.survive(&[at, self.plan.liar]).await {
             return Ok(());
         }
         let (store, name) = (self.store.clone(), self.clouds[at].name.clone());

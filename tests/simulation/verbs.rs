@@ -332,7 +332,12 @@ impl Run {
     }
 
     async fn empty(&mut self, at: usize) {
-        let may = !self.world.is_honest() && (at == self.plan.liar || !self.is_crippled());
+        // Two may go if the others have seats enough.
+        let may = match self.lost {
+            Some(_) => self.has_seats_without_one(),
+            None => at == self.plan.liar || !self.is_crippled(),
+        };
+        let may = may && !self.world.is_honest();
         if may && self.survive(&[at, self.plan.liar]).await {
             self.clouds[at].empty();
             self.world.count(Fault::Emptied);
