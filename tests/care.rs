@@ -6,6 +6,8 @@
 mod collect;
 #[path = "care/price.rs"]
 mod price;
+#[path = "care/recode.rs"]
+mod recode;
 #[path = "care/schedule.rs"]
 mod schedule;
 #[path = "care/scrub.rs"]
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use raic::care::balance::{Balanced, Event, Scope, balance};
 use raic::care::debt::{keep_paying, pay};
+use raic::care::removals::mend_removals;
 use raic::care::repair::{declare_lost, repair};
 use raic::catalog::record::{Fragment, FragmentState, MemberState};
 use raic::cloud_set::domain::DomainKind;
@@ -79,6 +82,32 @@ async fn repair_moves_into_no_operator_that_holds_a_fragment_already() {
         assert_eq!(most_with(&store, &operators, "a").await, 1);
         assert_eq!(get(&store, "x").await.unwrap(), data);
     }
+}
+
+#[tokio::test]
+async fn what_a_lost_provider_held_of_removals_is_made_anew_too() {
+    let mut set = Set::new(7, 24);
+    set.configured = 6;
+    let store = set.open().await;
+    store_objects(&store, 4).await;
+    for name in ["1", "2"] {
+        store.remove(name, &policy(4, 2), Arc::new(Silent)).await.unwrap();
+    }
+    drop(store);
+    set.configured = 7;
+    let store = set.open().await;
+    declare_lost(&store, "p3").await.unwrap();
+    let silent: Arc<dyn Progress> = Arc::new(Silent);
+    let planned = mend_removals(&store, true, &silent, &|| false).await.unwrap();
+    assert_eq!((planned.rebuilt, planned.left), (2, 0), "a removal is on all six");
+    let done = mend_removals(&store, false, &silent, &|| false).await.unwrap();
+    assert_eq!((done.rebuilt, done.left), (2, 0));
+    let again = mend_removals(&store, false, &silent, &|| false).await.unwrap();
+    assert_eq!(again.rebuilt, 0);
+    let p6 = store.clouds().named("p6").unwrap().member.id;
+    let on = store.catalog().extents_on(p6, None, 99).await.unwrap();
+    assert_eq!(on.len(), 2, "nothing else was mended");
+    assert_eq!(store.catalog().check().await.unwrap(), [""; 0]);
 }
 
 async fn balanced(store: &Arc<Store>, scope: Scope) -> (Balanced, Vec<(String, String)>) {

@@ -201,6 +201,40 @@ async fn seats_that_stand_still_keep_a_put_waiting_for_one_hedge_and_no_longer()
 }
 
 /// A spare took over a seat though another fragment lay with its operator already. Found by the simulation, seed 6.
+/// Found by `benches/trouble`: after as many puts as half the memory holds the next ones waited, half a minute each.
+#[tokio::test(start_paused = true)]
+async fn regression_however_much_waits_for_one_that_stands_still_no_put_does() {
+    let mut set = Set::new(6, 41);
+    set.settings.acknowledge = Acknowledge::Quorum;
+    set.settings.memory = 1 << 20;
+    set.policies = vec![policy(4, 2)];
+    set.pace.latency = Duration::from_millis(30);
+    let store = set.open().await;
+    put(&store, "first", &policy(4, 2), &ramp(8_000)).await.unwrap();
+    set.faults[2].add(Rule::always(Fault::Hang).on(Operation::Put));
+    for number in 0..400 {
+        let begun = Instant::now();
+        let stored = put(&store, &number.to_string(), &policy(4, 2), &ramp(6_000)).await;
+        stored.unwrap();
+        assert!(
+            begun.elapsed() < Duration::from_secs(1),
+            "put {number}: {:?}",
+            begun.elapsed()
+        );
+    }
+    assert!(
+        set.faults[2].calls_of(Operation::Put) < 400,
+        "what can't wait was not sent"
+    );
+    set.faults[2].clear();
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    store.finish().await;
+    let silent: Arc<dyn Progress> = Arc::new(Silent);
+    pay(&store, usize::MAX, &silent).await.unwrap();
+    let census = store.catalog().census(&[]).await.unwrap();
+    assert_eq!((census.whole, census.degraded, census.at_risk), (401, 0, 0));
+}
+
 #[tokio::test]
 async fn regression_a_spare_takes_no_seat_beside_a_fragment_of_its_operator() {
     for at in 0..8 {

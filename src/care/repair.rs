@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 
 use super::outlay::Outlay;
 use crate::catalog::record::{Fragment, FragmentState, Health, Member, MemberState, Piece, Version};
@@ -18,8 +19,15 @@ use crate::placement::crowded;
 use crate::provider::ProviderError;
 use crate::store::error::StoreError;
 use crate::store::fetch::{Notes, Source};
+use crate::store::rebuild::Rebuilt;
 use crate::store::send::Progress;
 use crate::store::{Store, name};
+
+/// Objects that whoever repairs many takes up at once. The store bounds the memory, whatever their number.
+pub const OBJECTS_AT_ONCE: usize = 16;
+
+/// Extents of one object that are rebuilt at once: while one is read another is written.
+const EXTENTS_AT_ONCE: usize = 4;
 
 /// What a check found out about one fragment.
 #[derive(Clone, Debug)]
@@ -128,6 +136,34 @@ pub struct Repaired {
     pub hopeless: Vec<usize>,
     /// What providers that failed said.
     pub notes: Notes,
+}
+
+impl Repaired {
+    /// Notes how the rebuild of one extent ended.
+    fn note(
+        &mut self,
+        ordinal: usize,
+        missing: Vec<u16>,
+        rebuilt: Result<Rebuilt, StoreError>,
+    ) -> Result<(), StoreError> {
+        let all = |indices: Vec<u16>| indices.into_iter().map(move |index| (ordinal, index));
+        match rebuilt {
+            Ok(rebuilt) => {
+                self.rebuilt.extend(rebuilt.fragments);
+                self.unplaced.extend(all(rebuilt.failed));
+                self.notes.add(rebuilt.notes);
+            }
+            Err(StoreError::Lost { .. } | StoreError::Unreachable { .. }) => {
+                let Checked { piece, .. } = &self.before.extents[ordinal];
+                if self.before.extents[ordinal].sound() < piece.extent.shape.k && piece.extent.kind != Kind::Tombstone {
+                    self.hopeless.push(ordinal);
+                }
+                self.unplaced.extend(all(missing));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 /// Checks every fragment of an object: its existence and length, or with `deep` every byte. Keeps in the catalog what it finds.
@@ -275,29 +311,24 @@ async fn rebuild_missing(
         notes: Notes::default(),
         before,
     };
+    let mut ill = Vec::new();
     for (ordinal, checked) in repaired.before.extents.iter().enumerate() {
         let missing = checked.missing();
-        if missing.is_empty() {
-            continue;
+        if !missing.is_empty() {
+            ill.push((missing, Source::new(&object, policy, ordinal, checked.piece.clone())));
         }
-        if checked.sound() < checked.piece.extent.shape.k && checked.piece.extent.kind != Kind::Tombstone {
-            repaired.hopeless.push(ordinal);
-        }
-        let source = Source::new(&object, policy, ordinal, checked.piece.clone());
-        match store.rebuild(&source, &missing, progress).await {
-            Ok(rebuilt) => {
-                repaired.hopeless.retain(|hopeless| *hopeless != ordinal);
-                repaired.rebuilt.extend(rebuilt.fragments);
-                repaired
-                    .unplaced
-                    .extend(rebuilt.failed.into_iter().map(|index| (ordinal, index)));
-                repaired.notes.add(rebuilt.notes);
-            }
-            Err(StoreError::Lost { .. } | StoreError::Unreachable { .. }) => repaired
-                .unplaced
-                .extend(missing.into_iter().map(|index| (ordinal, index))),
-            Err(error) => return Err(error),
-        }
+    }
+    // All of them end, also after one that failed: no write is dropped on its way.
+    let ends: Vec<_> = stream::iter(ill)
+        .map(|(missing, source)| async move {
+            let rebuilt = store.rebuild(&source, &missing, progress).await;
+            (source.ordinal, missing, rebuilt)
+        })
+        .buffered(EXTENTS_AT_ONCE)
+        .collect()
+        .await;
+    for (ordinal, missing, rebuilt) in ends {
+        repaired.note(ordinal, missing, rebuilt)?;
     }
     Ok(repaired)
 }
@@ -343,6 +374,15 @@ pub async fn plan(store: &Arc<Store>, object: &str, outlay: &mut Outlay) -> Resu
 async fn known(store: &Arc<Store>, object: &str) -> Result<Report, StoreError> {
     name::check(object)?;
     store.head(object).await?;
+    let pieces = store.catalog().extents(object).await?;
+    Ok(Report {
+        name: object.to_owned(),
+        extents: pieces.into_iter().map(|piece| known_extent(store, piece)).collect(),
+    })
+}
+
+/// An extent as the catalog knows it: what lies on a provider that is lost is missing.
+pub(super) fn known_extent(store: &Store, mut piece: Piece) -> Checked {
     let clouds = store.clouds();
     let finding = |fragment: &Fragment| {
         let cloud = clouds.holder(fragment);
@@ -356,16 +396,9 @@ async fn known(store: &Arc<Store>, object: &str) -> Result<Report, StoreError> {
             silent: None,
         }
     };
-    let pieces = store.catalog().extents(object).await?;
-    let extents = pieces.into_iter().map(|mut piece| {
-        let findings: Vec<Finding> = piece.fragments.iter().map(finding).collect();
-        piece.fragments = findings.iter().map(|it| it.fragment).collect();
-        Checked { piece, findings }
-    });
-    Ok(Report {
-        name: object.to_owned(),
-        extents: extents.collect(),
-    })
+    let findings: Vec<Finding> = piece.fragments.iter().map(finding).collect();
+    piece.fragments = findings.iter().map(|it| it.fragment).collect();
+    Checked { piece, findings }
 }
 
 /// Declares a provider lost for good: nothing is asked of it any more, and what it held is missing. For when it will never come back.

@@ -10,8 +10,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
+
 use super::collect::{Collected, collect};
-use super::repair::{Look, mend};
+use super::removals::mend_removals;
+use super::repair::{Look, OBJECTS_AT_ONCE, mend};
 use super::scrub::{Order, Scrubbed, read, scrub};
 use crate::catalog::diary::{Deed, Diary};
 use crate::catalog::record::MemberState;
@@ -21,6 +24,9 @@ use crate::store::send::Progress;
 
 /// Objects that a slice repairs at most: it has to end.
 const REPAIRS: usize = 64;
+
+/// Between two slices of which the first left objects to repair: what a lost provider held must not wait for its turn.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// Blobs that a slice deletes at most.
 const DELETIONS: usize = 1000;
@@ -66,6 +72,8 @@ pub struct Slice {
     pub rebuilt: u64,
     /// What became of garbage, if it was looked at.
     pub collected: Option<Collected>,
+    /// There is more to rebuild than a slice does, and it goes forward.
+    pub more: bool,
 }
 
 /// Does a slice of what is due. Needs the set to itself, as all that writes does.
@@ -87,7 +95,7 @@ pub async fn slice(
         ..Order::default()
     };
     done.scrubbed = scrub(store, diary, &list, progress, stop).await?;
-    done.rebuilt = repair(store, diary, progress, stop).await?;
+    (done.rebuilt, done.more) = repair(store, diary, progress, stop).await?;
     let order = Order {
         deep: true,
         bytes: Some(portion(store, rules).await?),
@@ -112,9 +120,15 @@ pub async fn slice(
 /// Slices for as long as nobody asks to stop.
 pub async fn tend(store: Arc<Store>, diary: Arc<dyn Diary>, rules: Rules) {
     let silent: Arc<dyn Progress> = Arc::new(crate::store::send::Silent);
+    let mut pause = rules.slice_every;
     loop {
-        tokio::time::sleep(rules.slice_every).await;
-        match slice(&store, diary.as_ref(), &rules, &silent, &|| false).await {
+        tokio::time::sleep(pause).await;
+        let done = slice(&store, diary.as_ref(), &rules, &silent, &|| false).await;
+        pause = match &done {
+            Ok(done) if done.more => rules.slice_every.min(BREATH),
+            _ => rules.slice_every,
+        };
+        match done {
             Ok(done) if done.scrubbed.news() + done.rebuilt > 0 => {
                 tracing::warn!(
                     "care: {} fragments were found wrong, {} rebuilt",
@@ -132,29 +146,37 @@ pub async fn tend(store: Arc<Store>, diary: Arc<dyn Diary>, rules: Rules) {
     }
 }
 
+/// Rebuilds what can lose least first. Answers how many fragments it made anew, and whether to go on at once.
 async fn repair(
     store: &Arc<Store>,
     diary: &dyn Diary,
     progress: &Arc<dyn Progress>,
     stop: &(dyn Fn() -> bool + Sync),
-) -> Result<u64, StoreError> {
+) -> Result<(u64, bool), StoreError> {
     let clouds = store.clouds();
     let over = clouds
         .all()
         .filter(|cloud| matches!(cloud.member.state, MemberState::Lost | MemberState::Removed));
     let gone: Vec<_> = over.map(|cloud| cloud.member.id).collect();
-    let mut rebuilt = 0;
-    for ailing in diary.queue(&gone, REPAIRS).await? {
-        if stop() {
-            break;
-        }
-        match mend(store, &ailing.name, Look::Known, progress).await {
+    let ill = diary.queue(&gone, REPAIRS).await?;
+    let is_full = ill.len() == REPAIRS;
+    let mut ends = stream::iter(ill.into_iter().take_while(|_| !stop()))
+        .map(|ailing| async move { (mend(store, &ailing.name, Look::Known, progress).await, ailing.name) })
+        .buffer_unordered(OBJECTS_AT_ONCE);
+    let (mut rebuilt, mut failed) = (0, None);
+    while let Some((end, name)) = ends.next().await {
+        match end {
             Ok(repaired) => rebuilt += repaired.rebuilt.len() as u64,
-            Err(error @ StoreError::Catalog(_)) => return Err(error),
-            Err(error) => tracing::info!("care: {}: {error}", ailing.name),
+            Err(error @ StoreError::Catalog(_)) => failed = Some(error),
+            Err(error) => tracing::info!("care: {name}: {error}"),
         }
     }
-    Ok(rebuilt)
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let more = is_full && rebuilt > 0;
+    rebuilt += mend_removals(store, false, progress, stop).await?.rebuilt;
+    Ok((rebuilt, more))
 }
 
 /// The bytes of one slice by which everything is read once in the period, and a quarter sooner; at most what the rate lets through.

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::domain::DomainKind;
+use crate::stripe::geometry::{MAX_HEADER_LEN, TAG_LEN};
+
+/// The shortest chunk that extents are cut down to, in bytes.
+const SHORTEST_CHUNK: u64 = 64;
 
 /// How objects are kept. Made by [`crate::config`], which has checked that it can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +44,22 @@ impl Policy {
     #[must_use]
     pub fn lowest_quorum(k: u16, n: u16) -> u16 {
         (n + k).div_ceil(2)
+    }
+
+    /// The same with extents of at most `most` bytes of payload, or of one stripe of the shortest chunks.
+    ///
+    /// # Panics
+    /// If k is 0.
+    #[must_use]
+    pub fn with_extents(&self, most: u64) -> Policy {
+        let k = u64::from(self.k);
+        let chunk = u64::from(self.chunk_len).min(most / k).max(SHORTEST_CHUNK);
+        let stripes = (most / (k * chunk)).max(1);
+        Policy {
+            chunk_len: u32::try_from(chunk).expect("not longer than the policy's"),
+            fragment_len: (u64::from(MAX_HEADER_LEN) + stripes * (chunk + TAG_LEN)).min(self.fragment_len),
+            ..self.clone()
+        }
     }
 }
 

@@ -44,9 +44,6 @@ const SHARE_EXTENT: u64 = 4 << 20;
 /// The most bytes that are read at once.
 const WINDOW: u64 = SHARE_EXTENT;
 
-/// Bytes of a fragment that are not frames: its header, at the most.
-const HEADER: u64 = 4096;
-
 /// Bytes of a frame's tag.
 const TAG: u64 = 32;
 
@@ -122,8 +119,8 @@ impl Striped {
             ..ground.policy
         };
         Ok(Striped {
-            slots: with_extents(&policy, SLOT_EXTENT),
-            policy: with_extents(&policy, SHARE_EXTENT),
+            slots: policy.with_extents(SLOT_EXTENT),
+            policy: policy.with_extents(SHARE_EXTENT),
             store: ground.store,
             prefix: ground.prefix,
             room: Arc::new(ground.room),
@@ -260,18 +257,6 @@ fn bucket_name(prefix: &str, index: StorageIndex) -> String {
 
 fn share_name(prefix: &str, index: StorageIndex, number: u8) -> String {
     format!("{}{number}", bucket_name(prefix, index))
-}
-
-/// The same policy with extents of at most `most` bytes.
-fn with_extents(policy: &Policy, most: u64) -> Policy {
-    let k = u64::from(policy.k);
-    let chunk = u64::from(policy.chunk_len).min(most / k).max(64);
-    let stripes = (most / (k * chunk)).max(1);
-    Policy {
-        chunk_len: u32::try_from(chunk).expect("not longer than the policy's"),
-        fragment_len: (HEADER + stripes * (chunk + TAG)).min(policy.fragment_len),
-        ..policy.clone()
-    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]

@@ -270,6 +270,26 @@ impl Store {
         order.into_iter().map(|at| candidates[at].clone()).collect()
     }
 
+    /// Who is asked first for payload bytes `range` of an extent, and for how many bytes each, if nothing is late or fails.
+    pub(crate) fn first_asked(&self, source: &Source, range: &Range<u64>) -> Vec<(Arc<Cloud>, u64)> {
+        let extent = &source.piece.extent;
+        let window = extent.shape.window(range);
+        if window.is_empty() {
+            return Vec::new();
+        }
+        let wanted = wanted(extent, &window, range);
+        let candidates = self.candidates(source, &wanted);
+        let order: Vec<u16> = candidates.iter().map(|(fragment, _)| fragment.index).collect();
+        let (_, Action::Ask(asked)) = Gather::new(extent.shape.k, 1, &wanted, &order) else {
+            return Vec::new();
+        };
+        let range = read_range(extent, &window);
+        let asked = candidates
+            .into_iter()
+            .filter(|(fragment, _)| asked.contains(&fragment.index));
+        asked.map(|(_, cloud)| (cloud, range.end - range.start)).collect()
+    }
+
     /// One ranged read of one fragment, verified frame by frame. A read of the first stripe begins at the header, and checks it.
     pub(crate) async fn ask(
         &self,
@@ -279,19 +299,20 @@ impl Store {
         window: Range<u64>,
         progress: Arc<dyn Progress>,
     ) -> (Fragment, Result<Arrived, ProviderError>) {
-        let first = window.start == 0;
-        let frames = extent.shape.frames(extent.header_len, &window);
-        let range = if first { 0..frames.end } else { frames.clone() };
+        let (frames, range) = (
+            extent.shape.frames(extent.header_len, &window),
+            read_range(&extent, &window),
+        );
         let len = range.end - range.start;
         progress.begin(&cloud.member.name, len);
-        let result = self.get_from(&cloud, &extent, fragment, range).await;
+        let result = self.get_from(&cloud, &extent, fragment, range.clone()).await;
         cloud.note(&result);
         progress.end(&cloud.member.name, len, result.as_ref().map(|_| ()));
         let verified = match result {
             Err(error) => Err(error),
             Ok(bytes) => {
                 let keys = self.keys.clone();
-                let skip = usize::try_from(if first { frames.start } else { 0 }).expect("a header is at most 4 KiB");
+                let skip = usize::try_from(frames.start - range.start).expect("a header is at most 4 KiB");
                 let work = move || verify(&keys, &extent, fragment, window, bytes, skip);
                 Ok(self.workers.run(work).await)
             }
@@ -422,6 +443,12 @@ fn take(
     };
     notes.changed.extend(state.map(|state| Fragment { state, ..fragment }));
     arrived.get(&fragment.index).is_some_and(|found| found.bad().is_empty())
+}
+
+/// The bytes of a fragment that are read for a window of its stripes: from the header on if it holds the first.
+fn read_range(extent: &Extent, window: &Range<u64>) -> Range<u64> {
+    let frames = extent.shape.frames(extent.header_len, window);
+    if window.start == 0 { 0..frames.end } else { frames }
 }
 
 /// The data chunks that a range needs in some stripe of its window.

@@ -5,10 +5,11 @@
 //!                                                   └─▶ each later answer ─▶ noted; the last missing one pays the debt
 //! ```
 //!
-//! Bytes that are on their way count against the memory budget, and at most half of it may be late: beyond that a put waits for the stragglers as if
-//! it had to. What never arrives stays owed, whatever becomes of this process.
+//! Bytes that are on their way count against the memory budget, and at most half of it may be late: beyond that nothing more is sent to providers that
+//! stand still, as long as the others are enough, and it is owed at once. What never arrives stays owed, whatever becomes of this process.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -45,6 +46,11 @@ impl Behind {
         }
     }
 
+    /// True if there is room for so many bytes now.
+    pub(super) fn fits(&self, bytes: u64) -> bool {
+        self.room.available_permits() as u64 >= bytes.div_ceil(UNIT)
+    }
+
     /// Room for so many bytes, if there is.
     pub(super) fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
@@ -60,6 +66,8 @@ pub(crate) struct Late {
     pub(super) seats: Vec<Arc<Cloud>>,
     /// In a lock that nobody waits for: what is sent stands beside it, and is shared.
     pub(super) answers: Mutex<FuturesUnordered<BoxFuture<'static, Answer>>>,
+    /// After so long a provider that has not answered stands still.
+    pub(super) lateness: Duration,
     pub(super) _room: OwnedSemaphorePermit,
 }
 
@@ -103,13 +111,20 @@ impl Store {
             mut fragments,
             seats,
             answers,
+            lateness,
             _room,
         } = late;
         let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
         let deadline = Instant::now() + self.settings.patience;
+        let mut late_at = Some(deadline.min(Instant::now() + lateness));
         while !fragments.is_empty() {
-            let Ok(Some((seat, copy, answer))) = timeout_at(deadline, answers.next()).await else {
-                break;
+            let (seat, copy, answer) = match timeout_at(late_at.unwrap_or(deadline), answers.next()).await {
+                Ok(Some(answered)) => answered,
+                Err(_) if late_at.take().is_some() => {
+                    stand_still(&fragments, &seats);
+                    continue;
+                }
+                Ok(None) | Err(_) => break,
             };
             let own = |fragment: &Fragment| usize::from(fragment.index) == seat && fragment.copy == copy;
             let Some(at) = fragments.iter().position(own) else {
@@ -130,8 +145,13 @@ impl Store {
                 tracing::warn!("a late fragment could not be noted: {error}");
             }
         }
-        for fragment in &fragments {
-            seats[usize::from(fragment.index)].note_late();
-        }
+        stand_still(&fragments, &seats);
+    }
+}
+
+/// Those that hold these fragments' seats keep others waiting.
+fn stand_still(fragments: &[Fragment], seats: &[Arc<Cloud>]) {
+    for fragment in fragments {
+        seats[usize::from(fragment.index)].note_late();
     }
 }

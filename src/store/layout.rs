@@ -1,5 +1,10 @@
 //! What is decided of an extent before its first byte is read, and the lengths that follow from it.
 
+use super::manifest::entries_within;
+use crate::cipher::SEAL_LEN;
+use crate::cloud_set::policy::Policy;
+use crate::fragment::manifest::{ENTRY_LEN, HEAD_LEN};
+use crate::fragment::owner::Owner;
 use crate::stripe::geometry::{Shape, TAG_LEN};
 
 /// What is decided of an extent before its first byte is read.
@@ -20,6 +25,50 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The layout of an extent with such an owner's part; the digest takes its place in it too.
+    #[must_use]
+    pub fn of(policy: &Policy, owner: &Owner) -> Layout {
+        let owner = Owner {
+            digest: Some([0; 32]),
+            ..owner.clone()
+        };
+        Layout {
+            k: policy.k,
+            n: policy.n(),
+            chunk_len: policy.chunk_len,
+            overhead: if policy.sealed {
+                u32::try_from(SEAL_LEN).expect("16")
+            } else {
+                0
+            },
+            header_len: owner.header_len(),
+            fragment_len: policy.fragment_len,
+        }
+    }
+
+    /// Bytes of a fragment of each extent that a put of `len` bytes makes, manifests last.
+    #[must_use]
+    pub fn foreseen(&self, len: u64) -> Vec<u64> {
+        let fragment_len = |payload: u64| self.shape(payload).fragment_len(self.header_len);
+        let capacity = self.capacity();
+        if len <= capacity {
+            return vec![fragment_len(len)];
+        }
+        let full = std::iter::repeat_n(capacity, usize::try_from(len / capacity).expect("a count of extents"));
+        let rest = (len % capacity > 0).then_some(len % capacity);
+        let mut all: Vec<u64> = full.chain(rest).map(fragment_len).collect();
+        let (mut listed, fit) = (all.len() as u64, entries_within(capacity));
+        while listed > 1 {
+            let groups = listed.div_ceil(fit);
+            for group in 0..groups {
+                let entries = fit.min(listed - group * fit);
+                all.push(fragment_len(HEAD_LEN as u64 + entries * ENTRY_LEN as u64));
+            }
+            listed = groups;
+        }
+        all
+    }
+
     /// The shape of an extent of `payload_len` bytes.
     #[must_use]
     pub fn shape(&self, payload_len: u64) -> Shape {

@@ -28,10 +28,15 @@ impl Listed {
     }
 }
 
+/// Entries of one manifest whose payload is at most `room` bytes; two, whatever the room.
+pub(super) fn entries_within(room: u64) -> u64 {
+    (room.saturating_sub(HEAD_LEN as u64) / ENTRY_LEN as u64).clamp(2, MAX_ENTRIES)
+}
+
 /// The payloads of the manifests of one level, each with the bytes of the object that it covers; `digest` is the object's, for the one
 /// that is alone and so the root. `room` is the longest payload of one.
 pub(crate) fn manifest_payloads(level: u8, listed: &[Listed], digest: [u8; 32], room: u64) -> Vec<(Vec<u8>, u64)> {
-    let fit = (room.saturating_sub(HEAD_LEN as u64) / ENTRY_LEN as u64).clamp(2, MAX_ENTRIES);
+    let fit = entries_within(room);
     let groups: Vec<&[Listed]> = listed.chunks(usize::try_from(fit).expect("at most 65,536")).collect();
     let alone = groups.len() == 1;
     let payload = |group: &[Listed]| {

@@ -40,6 +40,7 @@ pub mod relocate;
 pub mod remove;
 pub mod resume;
 mod room;
+pub mod rule;
 pub mod scatter;
 pub mod send;
 pub mod settle;

@@ -15,13 +15,13 @@ use super::layout::Layout;
 use super::manifest::{Listed, manifest_payloads};
 use super::name;
 use super::room::room_for;
-use super::send::{Progress, Rule, Sent, departing};
+use super::rule::Rule;
+use super::send::{Progress, Sent, departing};
 use super::slab::lend;
 use super::source::Ahead;
 use super::weave::{WeaveError, weave};
 use crate::catalog::CatalogError;
 use crate::catalog::record::{Commit, Committed, Condition, Extent, Fragment, FragmentState, Intent, Version};
-use crate::cipher::SEAL_LEN;
 use crate::cloud_set::policy::Policy;
 use crate::codec::Code;
 use crate::entropy::random;
@@ -411,23 +411,7 @@ impl Writing {
 
     /// The layout of an extent with such an owner's part; the digest takes its place in it too.
     pub(crate) fn layout(&self, owner: &Owner) -> Layout {
-        let policy = &self.put.policy;
-        let owner = Owner {
-            digest: Some([0; 32]),
-            ..owner.clone()
-        };
-        Layout {
-            k: policy.k,
-            n: policy.n(),
-            chunk_len: policy.chunk_len,
-            overhead: if policy.sealed {
-                u32::try_from(SEAL_LEN).expect("16")
-            } else {
-                0
-            },
-            header_len: owner.header_len(),
-            fragment_len: policy.fragment_len,
-        }
+        Layout::of(&self.put.policy, owner)
     }
 
     pub(super) fn not_stored(&self, sent: Sent) -> StoreError {

@@ -53,10 +53,13 @@ type Landed = (Bytes, Notes, OwnedSemaphorePermit);
 
 /// One fetch.
 #[derive(Clone, Debug)]
-struct Step {
-    ordinal: usize,
-    piece: Piece,
-    range: Range<u64>,
+pub(crate) struct Step {
+    /// Which of the pieces, from 0.
+    pub(crate) ordinal: usize,
+    /// The extent.
+    pub(crate) piece: Piece,
+    /// Bytes of its payload.
+    pub(crate) range: Range<u64>,
 }
 
 /// A listener without a face of its own.
@@ -145,7 +148,8 @@ impl Store {
     }
 }
 
-fn steps(pieces: Vec<Piece>, range: &Range<u64>) -> VecDeque<Step> {
+/// The fetches that bring bytes `range` of an object, in order.
+pub(crate) fn steps(pieces: Vec<Piece>, range: &Range<u64>) -> VecDeque<Step> {
     let mut steps = VecDeque::new();
     for (ordinal, piece) in pieces.into_iter().enumerate() {
         let begin = range.start.max(piece.offset) - piece.offset;

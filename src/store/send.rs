@@ -1,6 +1,5 @@
 //! Sends the n fragments of one extent and waits for as many answers as there will be.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,16 +13,16 @@ use tokio::time::{Instant, sleep_until};
 use super::clouds::Cloud;
 use super::error::StoreError;
 use super::late::Late;
+use super::rule::Rule;
 use super::scatter::{Action, Event, Scatter, Seat};
 use super::weave::{Woven, header};
 use super::{Acknowledge, Store};
 use crate::catalog::record::{Extent, Fragment, FragmentState, Intent, MemberState};
-use crate::cloud_set::domain::DomainKind;
 use crate::cloud_set::policy::Policy;
 use crate::fragment::header::Header;
 use crate::fragment::id::{ExtentId, Kind};
 use crate::fragment::secret::Keys;
-use crate::placement::{acknowledged, choose};
+use crate::placement::choose;
 use crate::plant::{Bug, planted};
 use crate::provider::{Class, Operation, Provider, ProviderError, Stored};
 
@@ -159,6 +158,7 @@ impl Store {
                         return flight.leave(&scatter, room);
                     }
                     leave_at = None;
+                    deadline = deadline.min(Instant::now() + flight.lateness());
                     continue;
                 }
             };
@@ -257,8 +257,47 @@ impl<'a> Flight<'a> {
             answers: FuturesUnordered::new(),
             causes: Vec::new(),
         };
-        (0..flight.seats.len()).for_each(|seat| flight.depart(seat));
+        let left_out = flight.left_out();
+        for seat in 0..flight.seats.len() {
+            if left_out.contains(&seat) {
+                flight.leave_out(seat);
+            } else {
+                flight.depart(seat);
+            }
+        }
         flight
+    }
+
+    /// Seats to which nothing is sent: their providers stand still, and as much waits for such behind acknowledgements as may. None if the others aren't enough.
+    fn left_out(&self) -> Vec<usize> {
+        let len = self.bodies.first().map_or(0, |body| body.len() as u64);
+        if self.store.settings.acknowledge == Acknowledge::All || self.store.behind.fits(len) {
+            return Vec::new();
+        }
+        let still: Vec<usize> = (0..self.seats.len())
+            .filter(|seat| self.seats[*seat].failing() > 0)
+            .collect();
+        let others = self.seats.iter().enumerate();
+        let others = others.filter(|(seat, _)| !still.contains(seat));
+        if self.rule.holds_on(others.map(|(_, cloud)| cloud)) {
+            still
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The fragment of a seat doesn't leave: a spare takes it, or it is owed.
+    fn leave_out(&mut self, seat: usize) {
+        let refused = ProviderError {
+            provider: self.seats[seat].member.name.clone(),
+            operation: Operation::Put,
+            key: String::new(),
+            class: Class::Timeout,
+            attempts: 0,
+            message: "it stands still, and as much as may waits for it already".to_owned(),
+        };
+        let answer = (seat, self.copies[seat], Ok(Err(refused)));
+        self.answers.push(std::future::ready(answer).boxed());
     }
 
     /// The fragment of a seat leaves, in a task that ends whoever waits for it.
@@ -305,13 +344,14 @@ impl<'a> Flight<'a> {
     /// Ends before the rest has answered: whoever commits takes their answers later.
     fn leave(mut self, scatter: &Scatter, room: OwnedSemaphorePermit) -> Sent {
         let answers = std::mem::take(&mut self.answers);
-        let seats = self.seats.clone();
+        let (seats, lateness) = (self.seats.clone(), self.lateness());
         let mut sent = self.ended(scatter);
         let late = sent.fragments.iter().filter(|it| it.state == FragmentState::Sent);
         let late = Late {
             fragments: late.copied().collect(),
             seats,
             answers: Mutex::new(answers),
+            lateness,
             _room: room,
         };
         sent.late = Some(late).filter(|late| !late.fragments.is_empty());
@@ -447,45 +487,6 @@ impl<'a> Flight<'a> {
 
 fn number(index: usize) -> u16 {
     u16::try_from(index).expect("n is at most 256")
-}
-
-/// The acknowledgement rule of one extent.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    k: u16,
-    quorum: u16,
-    spread: BTreeMap<DomainKind, u16>,
-}
-
-impl Rule {
-    /// The rule of a policy.
-    #[must_use]
-    pub fn of(policy: &Policy) -> Rule {
-        Rule {
-            k: policy.k,
-            quorum: policy.quorum - u16::from(planted(Bug::AcknowledgeBelowQuorum)),
-            spread: policy.spread.clone(),
-        }
-    }
-
-    /// At least `quorum` fragments, and k without the fullest domain of each kind that `spread` names.
-    #[must_use]
-    pub fn new(k: u16, quorum: u16, spread: BTreeMap<DomainKind, u16>) -> Rule {
-        Rule { k, quorum, spread }
-    }
-
-    fn holds(&self, now: &[Seat], seats: &[Arc<Cloud>]) -> bool {
-        let confirmed = now.iter().zip(seats).filter(|(seat, _)| **seat == Seat::Confirmed);
-        let domains: Vec<_> = confirmed.map(|(_, cloud)| &cloud.domains).collect();
-        acknowledged(&domains, self.k, self.quorum, &self.spread)
-    }
-
-    /// True if these clouds together satisfy the rule.
-    #[must_use]
-    pub fn holds_on<'a>(&self, clouds: impl Iterator<Item = &'a Arc<Cloud>>) -> bool {
-        let domains: Vec<_> = clouds.map(|cloud| &cloud.domains).collect();
-        acknowledged(&domains, self.k, self.quorum, &self.spread)
-    }
 }
 
 /// One fragment to one member: proved to be ours first, confirmed by its length.

@@ -15,7 +15,8 @@ use futures::future::join_all;
 use super::Store;
 use super::error::StoreError;
 use super::fetch::Source;
-use super::send::{Progress, Rule, Silent, blob_key};
+use super::rule::Rule;
+use super::send::{Progress, Silent, blob_key};
 use crate::catalog::record::{
     Commit, Committed, Extent, Fragment, FragmentState, OpenGeneration, Piece, Place, Version,
 };

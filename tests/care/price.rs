@@ -15,7 +15,7 @@ use crate::support::{Set, get, policy, put, ramp};
 
 /// Bytes that were begun to be read of, or written to, each provider.
 #[derive(Debug, Default)]
-struct Seen(Mutex<BTreeMap<String, u64>>);
+pub(crate) struct Seen(pub(crate) Mutex<BTreeMap<String, u64>>);
 
 impl Progress for Seen {
     fn payload(&self, _: u64) {}

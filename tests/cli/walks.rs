@@ -275,6 +275,34 @@ fn a_provider_is_drained_and_taken_out_and_nothing_is_lost() {
 }
 
 #[test]
+fn after_k_and_m_of_a_policy_were_changed_objects_are_written_anew() {
+    let home = Home::begun();
+    home.file("file", &ramp(300_000));
+    home.raic(&["put", "file"]).ends(0);
+    let run = home.raic(&["rebalance", "--recode"]).ends(0);
+    assert!(run.out.contains("nothing to write anew"), "{}", run.out);
+    let config = home.path(".config/raic/config.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let changed = text.replace("k: 4 ", "k: 3 ").replace("m: 2 ", "m: 3 ");
+    assert_ne!(text, changed);
+    std::fs::write(&config, changed).unwrap();
+    let run = home.raic(&["rebalance"]).ends(0);
+    assert!(run.out.contains("raic rebalance --recode"), "{}", run.out);
+    let run = home.raic(&["rebalance", "--recode", "-n"]).ends(0);
+    assert!(run.out.contains("would write anew  1 object"), "{}", run.out);
+    assert!(home.raic(&["stat", "file"]).ends(0).out.contains("4+2"));
+    let run = home.raic(&["rebalance", "--recode", "--json"]).ends(0);
+    let lines = run.json_lines();
+    assert_eq!((&lines[0]["from"], &lines[0]["to"]), (&"4+2".into(), &"3+3".into()));
+    assert_eq!(lines.last().unwrap()["objects"], 1);
+    assert!(home.raic(&["stat", "file"]).ends(0).out.contains("3+3"));
+    for disk in ["disk1", "disk4", "disk6"] {
+        std::fs::remove_dir_all(home.path(&format!(".local/share/raic/{disk}"))).unwrap();
+    }
+    assert_eq!(home.raic(&["cat", "file"]).raw, ramp(300_000), "three of six are enough");
+}
+
+#[test]
 fn a_lost_state_folder_is_rebuilt_from_the_providers() {
     let home = Home::begun();
     home.file("file", &ramp(300_000));

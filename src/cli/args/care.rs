@@ -60,7 +60,15 @@ pub(crate) struct Doctor {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+After k or m of a policy were changed in the configuration, --recode reads each object that is kept under
+the old ones and puts it anew. It may be cut short: the next run goes on with what is left.
+  raic rebalance -n                         what would move, what it costs and takes
+  raic rebalance --recode -n                what writing anew would read, write and cost")]
 pub(crate) struct Rebalance {
+    /// Instead of moving, write anew what is kept under another k and m than its policy has now
+    #[arg(long)]
+    pub(crate) recode: bool,
     /// Say what would move, and change nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

@@ -1,4 +1,6 @@
-//! `raic rebalance`, `raic provider drain` and `undrain`: fragments go where the placement wants them.
+//! `raic rebalance`, `raic provider drain` and `undrain`: fragments go where the placement wants them, and objects get the code that their policy has.
+
+mod recode;
 
 use std::sync::Arc;
 
@@ -37,11 +39,44 @@ pub(crate) enum Carried {
         /// Its bytes.
         bytes: u64,
     },
+    /// An object was written anew under its policy's code, or would be: with --recode.
+    Recoded {
+        /// The object.
+        object: String,
+        /// The code that it had, as `k+m`.
+        from: String,
+        /// The code that it has.
+        to: String,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// An object could not be written anew; it is as it was.
+    Failed {
+        /// The object.
+        object: String,
+        /// Why.
+        message: String,
+    },
     /// What was asked of a provider, or would be.
     Provider {
         /// What it takes and bills.
         #[serde(flatten)]
         charge: Charge,
+    },
+    /// The last line of --recode.
+    RecodeSummary {
+        /// Nothing was changed: this is what would be.
+        dry_run: bool,
+        /// Objects written anew.
+        objects: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Objects among them that have fewer than n confirmed fragments.
+        short: u64,
+        /// Objects that were replaced or removed meanwhile.
+        overtaken: u64,
+        /// Objects that could not be written anew.
+        failed: u64,
     },
     /// The last line.
     Summary {
@@ -68,6 +103,9 @@ impl Document for Carried {
 
 /// `raic rebalance`.
 pub(crate) async fn rebalance(args: &args::Rebalance, context: &Arc<Context>) -> Result<Exit, Failure> {
+    if args.recode {
+        return recode::run(args, context).await;
+    }
     let balanced = carry_out(&Scope::Everything, args.dry_run, args.max_cost, context).await?;
     if balanced.moved + balanced.stuck + balanced.failed == 0 {
         context
@@ -138,6 +176,9 @@ async fn carry_out(
         sweep(&session).await;
     }
     let outlay = outlay(&session, &moves).await?;
+    if matches!(scope, Scope::Everything) {
+        recode::tell_due(&session, context).await?;
+    }
     tell_moves(moves, context)?;
     let charges = charges(&tariffs, &outlay);
     if dry_run && balanced.moved > 0 {

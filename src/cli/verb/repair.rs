@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::{StreamExt, stream};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,10 +19,13 @@ use super::put::{sweep, tell_settled};
 use super::{ls, names};
 use crate::care::debt::pay;
 use crate::care::outlay::{Outlay, Tariffs};
-use crate::care::repair::{Look, Repaired, Report, check, mend, plan};
+use crate::care::removals::{Removals, mend_removals};
+use crate::care::repair::{Look, OBJECTS_AT_ONCE, Repaired, Report, check, mend, plan};
 use crate::care::scrub::{Order, scrub};
 use crate::catalog::diary::Deed;
 use crate::catalog::record::Health;
+use crate::store::Store;
+use crate::store::error::StoreError;
 use crate::store::send::{Progress, Silent};
 
 /// One line of the answer.
@@ -125,24 +129,35 @@ pub(crate) async fn run(args: &args::Repair, context: &Arc<Context>) -> Result<E
     if known_only {
         course.listed(&session, &shown, context).await?;
     }
-    for name in chosen(args, &session).await? {
-        if let Some(exit) = context.interrupt.now() {
-            drop(shown);
-            course.sum_up(args.dry_run, context)?;
-            return Ok(exit);
-        }
-        let result = if args.dry_run {
-            let report = check(&session.store, &name, args.deep, &shown.listener()).await;
-            report.map(|report| course.checked(&report, context))
-        } else {
-            mend(&session.store, &name, look, &shown.listener())
-                .await
-                .map(|repaired| course.repaired(&repaired, context))
-        };
-        match result {
-            Ok(told) => told?,
+    let names = chosen(args, &session).await?;
+    let to_do = Task {
+        store: session.store.clone(),
+        listener: shown.listener(),
+        look,
+        dry_run: args.dry_run,
+    };
+    let goes_on = |_: &String| std::future::ready(context.interrupt.now().is_none());
+    let mut ends = stream::iter(names)
+        .take_while(goes_on)
+        .map(|name| tokio::spawn(to_do.clone().done(name)))
+        .buffer_unordered(OBJECTS_AT_ONCE);
+    while let Some(end) = ends.next().await {
+        let (name, end) = end.map_err(|panic| crate::cli::own_fault(&panic.to_string()))?;
+        match end {
+            Ok(Done::Checked(report)) => course.checked(&report, context)?,
+            Ok(Done::Repaired(repaired)) => course.repaired(&repaired, context)?,
             Err(error) => course.failed(&name, &error.into(), context)?,
         }
+    }
+    if known_only && !args.dry_run {
+        let stop = || context.interrupt.now().is_some();
+        let removals = mend_removals(&session.store, false, &shown.listener(), &stop).await?;
+        course.removals(&removals, context)?;
+    }
+    if let Some(exit) = context.interrupt.now() {
+        drop(shown);
+        course.sum_up(args.dry_run, context)?;
+        return Ok(exit);
     }
     drop(shown);
     if !args.dry_run {
@@ -151,6 +166,33 @@ pub(crate) async fn run(args: &args::Repair, context: &Arc<Context>) -> Result<E
     }
     course.sum_up(args.dry_run, context)?;
     Ok(Exit::of_items(&course.ends))
+}
+
+/// What is done to each object.
+#[derive(Clone)]
+struct Task {
+    store: Arc<Store>,
+    listener: Arc<dyn Progress>,
+    look: Look,
+    dry_run: bool,
+}
+
+enum Done {
+    Checked(Report),
+    Repaired(Repaired),
+}
+
+impl Task {
+    async fn done(self, name: String) -> (String, Result<Done, StoreError>) {
+        let done = if self.dry_run {
+            let report = check(&self.store, &name, self.look == Look::Bytes, &self.listener).await;
+            report.map(Done::Checked)
+        } else {
+            let repaired = mend(&self.store, &name, self.look, &self.listener).await;
+            repaired.map(Done::Repaired)
+        };
+        (name, done)
+    }
 }
 
 /// The objects that were named; with `--deep` all; else those that are known to be ill: who can lose least first.
@@ -183,7 +225,10 @@ async fn reckon(session: &Session) -> Result<(Outlay, u64, u64), Failure> {
         rebuilt += more;
         left += less;
     }
-    Ok((outlay, rebuilt, left))
+    let silent: Arc<dyn Progress> = Arc::new(Silent);
+    let removals = mend_removals(&session.store, true, &silent, &|| false).await?;
+    outlay.add(removals.outlay);
+    Ok((outlay, rebuilt + removals.rebuilt, left + removals.left))
 }
 
 async fn tell_plan(session: &Session, tariffs: &Tariffs, context: &Context) -> Result<Exit, Failure> {
@@ -249,6 +294,25 @@ impl Course {
         self.count(health, wrong, rebuilt, left, silent(report));
         let on: Vec<String> = repaired.rebuilt.iter().map(|(_, provider)| provider.clone()).collect();
         Course::tell(report, &on, left, &said(&repaired.notes.causes), context, "rebuilt")
+    }
+
+    /// What became of removals on providers that are lost.
+    fn removals(&mut self, removals: &Removals, context: &Context) -> Result<(), Failure> {
+        self.wrong += removals.rebuilt + removals.left;
+        self.rebuilt += removals.rebuilt;
+        self.left += removals.left;
+        if removals.left > 0 {
+            self.ends.push(Exit::Under);
+            let fragments = count(removals.left, "fragment", "fragments");
+            context
+                .out
+                .warn(&format!("{fragments} of removals could not be rebuilt"));
+        }
+        if removals.rebuilt > 0 {
+            let fragments = count(removals.rebuilt, "fragment", "fragments");
+            context.out.said(&format!("rebuilt  {fragments} of removals"))?;
+        }
+        Ok(())
     }
 
     fn count(&mut self, health: Health, wrong: u64, rebuilt: u64, left: u64, silent: u64) {
@@ -337,7 +401,7 @@ impl Course {
             left: self.left,
         })?;
         let objects = count(self.objects, "object", "objects");
-        if self.objects == 0 && self.ends.iter().all(|end| *end == Exit::Done) {
+        if self.objects + self.wrong == 0 && self.ends.iter().all(|end| *end == Exit::Done) {
             return out.said("nothing is known to be wrong: every fragment is listed at its length");
         }
         let found = if self.wrong == 0 {

@@ -14,6 +14,9 @@ use super::{Ended, Health, State};
 use crate::clock::Clock;
 use crate::provider::{Call, Listed, Operation, Parts, Provider, ProviderError, Stat, Stored};
 
+/// The log's name for ended calls; a line is provider, operation, bytes asked for, time, and how it ended if not well.
+const CALLS: &str = "raic::call";
+
 /// A provider that is watched. It is the outermost of its wrappers: what it measures is what the work above waits for, queue and retries included.
 ///
 /// A call that its caller drops counts as long as it had taken by then. A listing is measured to its first entry.
@@ -140,6 +143,11 @@ impl Running<'_> {
     fn tell(&self, kept: &mut Kept, ended: Ended) {
         let now = self.watched.begun.elapsed();
         let took = self.begun.elapsed();
+        let (provider, operation, len) = (self.watched.inner.name(), self.operation, self.len);
+        match ended {
+            Ended::Well => tracing::debug!(target: CALLS, "{provider} {operation} {len} {took:.1?}"),
+            ended => tracing::debug!(target: CALLS, "{provider} {operation} {len} {took:.1?} {ended:?}"),
+        }
         let again = kept.health.note(now, self.operation, self.len, took, ended);
         if let Some(back) = self.watched.back.as_ref().filter(|_| again) {
             back.notify_one();
