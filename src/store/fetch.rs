@@ -187,6 +187,10 @@ impl Store {
         let (mut lateness, mut silent, mut due) = (Lateness::default(), BTreeSet::new(), Vec::new());
         let len = extent.shape.frames(extent.header_len, window);
         let len = len.end - len.start;
+        let least = match source.prefer {
+            Some(Prefer::Cost) => hedge::UNHURRIED,
+            _ => hedge::LEAST,
+        };
         loop {
             match action {
                 Action::Ask(ref indices) => {
@@ -203,7 +207,7 @@ impl Store {
                 }
             }
             for (fragment, cloud) in due.drain(..) {
-                lateness.ask(fragment.index, &cloud, len);
+                lateness.ask(fragment.index, &cloud, len, least);
                 self.hedges.note(1);
                 asked.push(self.ask(fragment, cloud, extent.clone(), window.clone(), progress.clone()));
             }

@@ -24,7 +24,10 @@ const SHARE: u64 = 50;
 const FREE: u64 = 8;
 
 /// Nothing is late sooner: below it, waiting costs less than asking.
-const LEAST: Duration = Duration::from_millis(10);
+pub(super) const LEAST: Duration = Duration::from_millis(10);
+
+/// Nothing is late sooner where nobody waits: a repair would pay for the spare.
+pub(super) const UNHURRIED: Duration = Duration::from_secs(10);
 
 /// When an answer of a provider that nothing is known of counts as late.
 const BLIND: Duration = Duration::from_secs(2);
@@ -84,9 +87,9 @@ pub(super) struct Lateness {
 }
 
 impl Lateness {
-    /// Fragment `index` of `len` bytes is asked of this provider now.
-    pub(super) fn ask(&mut self, index: u16, cloud: &Cloud, len: u64) {
-        self.due.insert(index, Instant::now() + patience(cloud, len));
+    /// Fragment `index` of `len` bytes is asked of this provider now; it isn't late before `least`.
+    pub(super) fn ask(&mut self, index: u16, cloud: &Cloud, len: u64, least: Duration) {
+        self.due.insert(index, Instant::now() + patience(cloud, len).max(least));
     }
 
     /// It came, or won't.
