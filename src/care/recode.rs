@@ -274,10 +274,9 @@ async fn carry_out(store: &Arc<Store>, step: &Step, progress: &Arc<dyn Progress>
         feed(store, step, pieces, giver, progress)
     );
     match (stored, fed) {
-        (_, Err(error)) => End::Failed(error),
         (Ok(stored), Ok(())) => End::Written(stored),
         (Err(StoreError::Refused { .. }), Ok(())) => End::Overtaken,
-        (Err(error), Ok(())) => End::Failed(error),
+        (_, Err(error)) | (Err(error), Ok(())) => End::Failed(error),
     }
 }
 

@@ -55,7 +55,7 @@ impl Layout {
             return vec![fragment_len(len)];
         }
         let full = std::iter::repeat_n(capacity, usize::try_from(len / capacity).expect("a count of extents"));
-        let rest = (len % capacity > 0).then_some(len % capacity);
+        let rest = (!len.is_multiple_of(capacity)).then_some(len % capacity);
         let mut all: Vec<u64> = full.chain(rest).map(fragment_len).collect();
         let (mut listed, fit) = (all.len() as u64, entries_within(capacity));
         while listed > 1 {

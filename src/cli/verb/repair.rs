@@ -129,26 +129,13 @@ pub(crate) async fn run(args: &args::Repair, context: &Arc<Context>) -> Result<E
     if known_only {
         course.listed(&session, &shown, context).await?;
     }
-    let names = chosen(args, &session).await?;
-    let to_do = Task {
+    let task = Task {
         store: session.store.clone(),
         listener: shown.listener(),
         look,
         dry_run: args.dry_run,
     };
-    let goes_on = |_: &String| std::future::ready(context.interrupt.now().is_none());
-    let mut ends = stream::iter(names)
-        .take_while(goes_on)
-        .map(|name| tokio::spawn(to_do.clone().done(name)))
-        .buffer_unordered(OBJECTS_AT_ONCE);
-    while let Some(end) = ends.next().await {
-        let (name, end) = end.map_err(|panic| crate::cli::own_fault(&panic.to_string()))?;
-        match end {
-            Ok(Done::Checked(report)) => course.checked(&report, context)?,
-            Ok(Done::Repaired(repaired)) => course.repaired(&repaired, context)?,
-            Err(error) => course.failed(&name, &error.into(), context)?,
-        }
-    }
+    course.all(chosen(args, &session).await?, &task, context).await?;
     if known_only && !args.dry_run {
         let stop = || context.interrupt.now().is_some();
         let removals = mend_removals(&session.store, false, &shown.listener(), &stop).await?;
@@ -271,6 +258,24 @@ impl Course {
         }
         if listed.listed.unknown > 0 {
             self.ends.push(Exit::Under);
+        }
+        Ok(())
+    }
+
+    /// Many objects at once, until its owner interrupts.
+    async fn all(&mut self, names: Vec<String>, task: &Task, context: &Context) -> Result<(), Failure> {
+        let goes_on = |_: &String| std::future::ready(context.interrupt.now().is_none());
+        let mut ends = stream::iter(names)
+            .take_while(goes_on)
+            .map(|name| tokio::spawn(task.clone().done(name)))
+            .buffer_unordered(OBJECTS_AT_ONCE);
+        while let Some(end) = ends.next().await {
+            let (name, end) = end.map_err(|panic| crate::cli::own_fault(&panic.to_string()))?;
+            match end {
+                Ok(Done::Checked(report)) => self.checked(&report, context)?,
+                Ok(Done::Repaired(repaired)) => self.repaired(&repaired, context)?,
+                Err(error) => self.failed(&name, &error.into(), context)?,
+            }
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(super) async fn run(args: &args::Rebalance, context: &Arc<Context>) -> Resul
         sweep(&session).await;
     }
     for step in done {
-        tell(step, context)?;
+        tell(&step, context)?;
     }
     let (out, charges) = (&context.out, charges(&tariffs, &recoded.outlay));
     if args.dry_run && recoded.objects > 0 {
@@ -97,20 +97,20 @@ fn told(step: &Step) -> Carried {
     }
 }
 
-fn tell(step: Carried, context: &Context) -> Result<(), Failure> {
+fn tell(step: &Carried, context: &Context) -> Result<(), Failure> {
     if let Carried::Recoded {
         object,
         from,
         to,
         bytes,
-    } = &step
+    } = step
         && context.global.verbose > 0
     {
         context
             .out
             .said(&format!("{}  {from} -> {to}  {}", tame(object), size(*bytes)))?;
     }
-    context.out.event(&step)
+    context.out.event(step)
 }
 
 fn sum_up(recoded: &Recoded, dry_run: bool, context: &Context) -> Result<(), Failure> {
