@@ -299,7 +299,11 @@ fn after_k_and_m_of_a_policy_were_changed_objects_are_written_anew() {
     for disk in ["disk1", "disk4", "disk6"] {
         std::fs::remove_dir_all(home.path(&format!(".local/share/raic/{disk}"))).unwrap();
     }
-    assert_eq!(home.raic(&["cat", "file"]).raw, ramp(300_000), "three of six are enough");
+    assert_eq!(
+        home.raic(&["cat", "file"]).raw,
+        ramp(300_000),
+        "three of six are enough"
+    );
 }
 
 #[test]

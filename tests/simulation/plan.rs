@@ -85,6 +85,10 @@ pub(crate) enum Step {
 
 /// A cloud set and what is done with it.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is drawn by itself, and all combinations are runs"
+)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) providers: usize,
