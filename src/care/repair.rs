@@ -283,24 +283,26 @@ pub async fn mend(
         Look::Bytes => check(store, object, true, progress).await?,
     };
     let policy = store.head(object).await?.policy;
-    rebuild_missing(store, &policy, before, progress).await
+    rebuild_missing(store, &policy, before, Arc::default(), progress).await
 }
 
-/// The same for whatever an object's head holds, and be it a removal.
+/// The same for whatever an object's head holds, and be it a removal. `avoid` are providers, by name, that get nothing of it.
 pub(super) async fn repair_head(
     store: &Arc<Store>,
     head: &Version,
+    avoid: Arc<[String]>,
     progress: &Arc<dyn Progress>,
 ) -> Result<Repaired, StoreError> {
     store.begin_writing().await?;
     let before = check_extents(store, &head.name, true, progress).await?;
-    rebuild_missing(store, &head.policy, before, progress).await
+    rebuild_missing(store, &head.policy, before, avoid, progress).await
 }
 
 async fn rebuild_missing(
     store: &Arc<Store>,
     policy: &str,
     before: Report,
+    avoid: Arc<[String]>,
     progress: &Arc<dyn Progress>,
 ) -> Result<Repaired, StoreError> {
     let object = before.name.clone();
@@ -315,7 +317,11 @@ async fn rebuild_missing(
     for (ordinal, checked) in repaired.before.extents.iter().enumerate() {
         let missing = checked.missing();
         if !missing.is_empty() {
-            ill.push((missing, Source::new(&object, policy, ordinal, checked.piece.clone())));
+            let source = Source {
+                avoid: avoid.clone(),
+                ..Source::new(&object, policy, ordinal, checked.piece.clone())
+            };
+            ill.push((missing, source));
         }
     }
     // All of them end, also after one that failed: no write is dropped on its way.

@@ -95,8 +95,9 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     fn adopt(&self, found: Vec<Found>, now: i64) -> Answer<'_, ()>;
 
     /// Versions of which a rebuild could not tell whether they count, in place of those before. Nothing is written under such a generation,
-    /// and closing it changes nothing; one that is open here or owes a void is passed over. What was issued and never begun is forgotten: the
-    /// rebuild has judged it.
+    /// and closing it changes nothing; one that was closed here is passed over. What was written under one that is open here is forgotten and
+    /// stays where it lies: this catalog may be an old one, and another may have moved its fragments since. What was issued and never begun is
+    /// forgotten too: the rebuild has judged it.
     fn await_providers(&self, waiting: Vec<Waiting>) -> Answer<'_, ()>;
 
     /// Epochs that were seen on the clouds, with the highest sequence seen in each: never used again.

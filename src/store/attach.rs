@@ -146,7 +146,7 @@ impl Store {
             // Perhaps it was signed in meanwhile.
             return cloud.prove(&self.keys).await;
         }
-        if self.has_confirmed(cloud.member.id).await.unwrap_or(true) {
+        if self.has_confirmed(cloud.member.id).await.unwrap_or(true) || self.awaits().await {
             return Err(error);
         }
         let blob = identity::encode_identity(&self.keys, cloud.member.id);
@@ -168,6 +168,13 @@ impl Store {
             return Err(damage);
         };
         Ok(begun.is_empty() || provider.get(identity::IDENTITY_KEY, 0..len).await?.join() == begun)
+    }
+
+    /// True if a rebuild left it open which version of something counts: a member without an identity may have held a fragment of it, and says
+    /// nothing until that is judged.
+    async fn awaits(&self) -> bool {
+        let awaited = self.catalog.awaited().await;
+        awaited.is_ok_and(|awaited| !awaited.is_empty())
     }
 
     /// True if this member ever said that it holds a fragment that a version holds.

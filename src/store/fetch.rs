@@ -27,6 +27,9 @@ use crate::plant::{Bug, planted};
 use crate::provider::{Class, Operation, ProviderError};
 use crate::stripe::geometry::TAG_LEN;
 
+/// Readings of an extent before it is called unreadable for good.
+const READINGS: usize = 3;
+
 /// What was learnt by reading, beside the bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
@@ -66,7 +69,7 @@ pub(crate) struct Source {
     pub(crate) policy: String,
     /// Who is asked first, if not as the policy says.
     pub(crate) prefer: Option<Prefer>,
-    /// Providers not to be asked, by name.
+    /// Providers not to be asked, nor given anything, by name.
     pub(crate) avoid: Arc<[String]>,
     /// The open generation that the extent belongs to, while it is being adopted: no version holds it yet.
     pub(crate) adopting: Option<Arc<OpenGeneration>>,
@@ -142,6 +145,20 @@ impl Store {
         let bytes = self.workers.run(move || assembly.run(&pool)).await;
         let bytes = bytes.map_err(|what| inconsistent(source, what))?;
         Ok((bytes, Notes { rebuilt, ..notes }))
+    }
+
+    /// How many fragments of an extent are good, up to k. Fewer than k is the most of three readings: one may be spoilt on its way.
+    pub(crate) async fn good(&self, source: &Source, progress: &Arc<dyn Progress>) -> Result<u16, StoreError> {
+        let shape = source.piece.extent.shape;
+        let mut most = 0;
+        for _ in 0..READINGS {
+            match self.fetch(source, 0..shape.payload_len, progress).await {
+                Ok(_) => return Ok(shape.k),
+                Err(StoreError::Lost { good, .. }) => most = most.max(good),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(most)
     }
 
     /// Any k coded chunks of every stripe, for rebuilding: the frames of a whole extent, by index. What the catalog doesn't know is looked for where

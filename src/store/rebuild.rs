@@ -277,7 +277,8 @@ impl Store {
         let mut candidates = clouds.candidates(policy.and_then(|policy| policy.providers.as_deref()));
         for candidate in &mut candidates {
             let room = |cloud: &Arc<Cloud>| cloud.has_room(len);
-            candidate.writable &= !refused.contains(&candidate.id) && clouds.get(candidate.id).is_some_and(room);
+            let takes = |cloud: &Arc<Cloud>| room(cloud) && !source.avoid.contains(&cloud.member.name);
+            candidate.writable &= !refused.contains(&candidate.id) && clouds.get(candidate.id).is_some_and(takes);
         }
         let fragments = source.piece.fragments.iter();
         let others = fragments.filter(|f| f.state != FragmentState::Missing && !missing.contains(&f.index));

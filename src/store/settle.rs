@@ -7,6 +7,8 @@
 //! t + m + b ≥ Q, t ≥ k                 ──▶ write back what is missing, then commit under the put's own condition
 //! t + m + b ≥ Q, t < k                 ──▶ wait: it may have been acknowledged and can't be read now
 //! ```
+//!
+//! What turns out to be rotten when it is read was there, and its provider is one of those that may lie.
 
 use std::sync::Arc;
 
@@ -52,6 +54,13 @@ impl Survey {
         let sound = self.fragments.iter().filter(|f| f.state == FragmentState::Sound);
         let indices: std::collections::BTreeSet<u16> = sound.map(|f| f.index).collect();
         u16::try_from(indices.len()).expect("n is at most 256")
+    }
+
+    /// True if a version with this extent can have been acknowledged, now that only `good` of its fragments could be read: each that is rotten was
+    /// there, and is one of `liars`. More of those than may be say nothing.
+    fn may_count(&self, good: u16, liars: u16) -> bool {
+        let rotten = self.sound().saturating_sub(good);
+        rotten > liars || good + self.silent + liars >= self.extent.quorum
     }
 }
 
@@ -127,8 +136,17 @@ impl Store {
             surveys.extend(self.survey(*id).await?);
         }
         for survey in &mut surveys {
-            if !self.complete(open, survey, progress).await? {
-                return Ok(Verdict::Wait);
+            match self.complete(open, survey, progress).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(Verdict::Wait),
+                Err(StoreError::Lost { .. }) => {
+                    let good = self.good(&source_of(open, survey), progress).await?;
+                    if survey.may_count(good, self.settings.liars) {
+                        return Ok(Verdict::Wait);
+                    }
+                    return self.undo(open, progress).await;
+                }
+                Err(error) => return Err(error),
             }
         }
         let commit = self.commit_of(open, &surveys, progress).await?;

@@ -24,6 +24,7 @@ struct Teller<'a> {
     /// All providers but the liar, in any order.
     honest: Vec<usize>,
     liar: usize,
+    k: usize,
     quorum: usize,
     steps: Vec<Step>,
 }
@@ -39,6 +40,7 @@ pub(crate) fn story(chance: &Chance, plan: &Plan) -> (Vec<Step>, bool) {
         chance,
         honest,
         liar: plan.liar,
+        k,
         quorum: (n + k).div_ceil(2),
         steps: Vec::new(),
     };
@@ -47,7 +49,8 @@ pub(crate) fn story(chance: &Chance, plan: &Plan) -> (Vec<Step>, bool) {
     match told {
         0 => teller.left_short(),
         1 => teller.one_more_is_gone(),
-        2 | 3 => teller.settled_on_an_old_catalog(),
+        2 => teller.settled_in_silence(),
+        3 => teller.settled_on_an_old_catalog(),
         4 => teller.removed_in_an_outage(),
         5 => teller.moved_and_moved_back(),
         _ => teller.copied_while_open(),
@@ -141,8 +144,24 @@ impl Teller<'_> {
         self.rebuild();
     }
 
-    /// A put dies, the next process completes it while some are silent, and it is read. Then the catalog is as it was before: in its eyes they hold
-    /// nothing, and too little is there.
+    /// A put dies, the next process completes it, and it is read. Then the catalog is as it was before, and so many are silent that it can't be told.
+    fn settled_in_silence(&mut self) {
+        let away = self.all_but(self.quorum);
+        self.down(&away);
+        self.dies_and_comes_back();
+        self.say([Step::Clear]);
+        let silent = self.quorum - self.k + usize::from(self.chance.per_million(300_000));
+        let silent: Vec<usize> = self.honest.iter().rev().take(silent).copied().collect();
+        self.down(&silent);
+        for _ in 0..3 {
+            self.put(OTHER);
+        }
+        self.say([Step::Clear, Step::Restart]);
+        self.put(OTHER);
+        self.get(2);
+    }
+
+    /// The same, completed while some were silent: in the old catalog's eyes they hold nothing, and too little is there.
     fn settled_on_an_old_catalog(&mut self) {
         let away = 1 + number(self.chance, 2);
         let away: Vec<usize> = self.honest[..away].to_vec();

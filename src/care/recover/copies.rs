@@ -63,13 +63,9 @@ impl Told {
         let catalog = store.catalog();
         let epochs = catalog.epochs().await?;
         let mut open: BTreeSet<Generation> = catalog.issued().await?.into_iter().collect();
-        open.extend(
-            catalog
-                .open_generations()
-                .await?
-                .into_iter()
-                .map(|open| open.generation),
-        );
+        let begun = catalog.open_generations().await?.into_iter();
+        // What was closed here never counts, and must not stand before an older one.
+        open.extend(begun.filter(|begun| !begun.closed).map(|open| open.generation));
         open.extend(catalog.awaited().await?.into_iter().map(|waiting| waiting.generation));
         Ok(Told {
             last: epochs

@@ -172,6 +172,14 @@ pub(super) struct Listings {
 }
 
 impl Listings {
+    /// The names of the members whose listing is not complete.
+    pub(super) fn unlisted(&self, store: &Store) -> Arc<[String]> {
+        let clouds = store.clouds();
+        let is_listed = |id| self.answered.iter().any(|cloud| cloud.member.id == id);
+        let members = clouds.all().filter(|cloud| !is_listed(cloud.member.id));
+        members.map(|cloud| cloud.member.name.clone()).collect()
+    }
+
     /// Lists all present members at once.
     pub(super) async fn of(store: &Store) -> Listings {
         let clouds = store.clouds();

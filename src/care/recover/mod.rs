@@ -25,7 +25,7 @@ use futures::stream;
 use super::repair::repair_head;
 use crate::catalog::archive::Archive;
 use crate::catalog::record::{Found, Member, MemberState, Waiting};
-use crate::fragment::id::{Generation, Group, Kind};
+use crate::fragment::id::{ExtentId, Generation, Group, Kind};
 use crate::fragment::scan::Listing;
 use crate::plant::{Bug, planted};
 use crate::provider::ProviderError;
@@ -38,7 +38,7 @@ pub use copies::Copies;
 use copies::{Copying, Told};
 use listing::Listings;
 pub use verdict::{Evidence, Standing, Verdict, is_blind, judge};
-use version::Reading;
+use version::{Reading, Unread};
 
 /// Objects that are read back at once.
 const AT_ONCE: usize = 32;
@@ -150,7 +150,15 @@ pub async fn recover(
         store.catalog().await_providers(waiting(&recovered)).await?;
         let members = store.clouds().present().count();
         store.catalog().learn_epochs(listings.epoch_rows(members)).await?;
-        write_back(store, short, standing, &mut recovered, progress).await?;
+        write_back(
+            store,
+            short,
+            standing,
+            listings.unlisted(store),
+            &mut recovered,
+            progress,
+        )
+        .await?;
         let census = store.catalog().census(&[]).await?;
         recovered.objects = census.whole + census.degraded + census.at_risk + census.lost;
         (recovered.bytes, recovered.removals) = (census.bytes, census.removals);
@@ -329,19 +337,21 @@ impl Search<'_> {
             if listing.kind == Kind::Tombstone && planted(Bug::NoTombstone) {
                 continue;
             }
-            let why = match judge(&evidence(listing, annulled), self.standing) {
-                Verdict::Refused => {
+            let judged = self.judged(&reading, generation, *root, listing, annulled).await;
+            let why = match judged {
+                Err(why) => why.to_string(),
+                Ok(Verdict::Refused) => {
                     refused += 1;
                     continue;
                 }
-                Verdict::Waits => format!(
+                Ok(Verdict::Waits) => format!(
                     "{} of its {} fragments are there, {} read it and {} were to be confirmed",
                     listing.full(),
                     listing.n,
                     listing.k,
                     listing.quorum
                 ),
-                Verdict::Counts { .. } => match reading.version(generation, *root, listing).await {
+                Ok(Verdict::Counts { .. }) => match reading.version(generation, *root, listing).await {
                     Ok(found) => {
                         let mut extents = found.extents.iter();
                         let short = extents.any(|(extent, fragments)| is_short(extent.quorum, fragments));
@@ -359,6 +369,28 @@ impl Search<'_> {
             return (Outcome::Unsettled(unsettled), refused);
         }
         (Outcome::Nothing, refused)
+    }
+
+    /// What becomes of one version. One that is short of its quorum is read before it may take the place of an older one: what is rotten was there,
+    /// and does not help.
+    async fn judged(
+        self,
+        reading: &Reading<'_>,
+        generation: Generation,
+        root: ExtentId,
+        listing: &Listing,
+        annulled: bool,
+    ) -> Result<Verdict, Unread> {
+        let evidence = evidence(listing, annulled);
+        let verdict = judge(&evidence, self.standing);
+        if verdict != (Verdict::Counts { write_back: true }) {
+            return Ok(verdict);
+        }
+        let full = reading.good(generation, root, listing).await?;
+        if full >= evidence.k {
+            return Ok(verdict);
+        }
+        Ok(judge(&Evidence { full, ..evidence }, self.standing))
     }
 }
 
@@ -388,11 +420,13 @@ fn evidence(listing: &Listing, annulled: bool) -> Evidence {
     }
 }
 
-/// Brings what is short of its quorum up to it: adopting is a write. What can't be written now stays as it is, and is told.
+/// Brings what is short of its quorum up to it: adopting is a write. What can't be written now stays as it is, and is told. The `unlisted` get nothing:
+/// they may hold another fragment of the same extent.
 async fn write_back(
     store: &Arc<Store>,
     short: Vec<String>,
     standing: Standing,
+    unlisted: Arc<[String]>,
     recovered: &mut Recovered,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), StoreError> {
@@ -408,7 +442,7 @@ async fn write_back(
             recovered.short.push(name);
             continue;
         }
-        match repair_head(store, &head, progress).await {
+        match repair_head(store, &head, unlisted.clone(), progress).await {
             Ok(report) if report.unplaced.is_empty() => recovered.written_back.push(name),
             Ok(_) | Err(StoreError::NoMajority { .. } | StoreError::Unreachable { .. } | StoreError::Lost { .. }) => {
                 recovered.short.push(name);

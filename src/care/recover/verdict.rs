@@ -1,10 +1,10 @@
 //! What becomes of one version that a listing showed: the table that keeps a rebuild honest. No I/O.
 //!
 //! ```text
-//! t indices listed   v of them at full length   m members that don't answer   b that may lie   l members lost for good
+//! t indices listed   v of them sound   m members that don't answer   b that may lie   l members lost for good
 //!
 //! annulled by a void                         ──▶ Refused: it was never acknowledged and never will be
-//! t + m + b < Q                              ──▶ Refused: it can't have been acknowledged
+//! v + m + b < Q, t - v ≤ b                   ──▶ Refused: it can't have been acknowledged. What is there and not sound is one of the b
 //! v < k                                      ──▶ Waits: it may have been, and can't be read now
 //! v ≥ Q                                      ──▶ Counts
 //! Q of the set can be written to             ──▶ Counts, after its missing fragments were written back
@@ -25,7 +25,7 @@ pub struct Evidence {
     pub quorum: u16,
     /// Distinct indices with an authentic key.
     pub listed: u16,
-    /// Those that are there at full length.
+    /// Those that are there at full length, and not known to be rotten.
     pub full: u16,
     /// A void of it was listed.
     pub annulled: bool,
@@ -66,7 +66,8 @@ pub fn judge(root: &Evidence, set: Standing) -> Verdict {
         return Verdict::Counts { write_back: false };
     }
     let annulled = root.annulled && !planted(Bug::ResurrectByRecover);
-    if annulled || root.listed + hidden + set.liars < root.quorum {
+    let there = root.full.max(root.listed.saturating_sub(set.liars));
+    if annulled || there + hidden + set.liars < root.quorum {
         return Verdict::Refused;
     }
     if root.full < root.k && planted(Bug::NeverWait) {
@@ -149,6 +150,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_there_and_can_not_be_read_is_not_counted_twice() {
+        let rotten = |listed, rotten| Evidence {
+            full: listed - rotten,
+            ..root(listed)
+        };
+        assert_eq!(judge(&rotten(4, 1), ALL_ANSWER), Verdict::Refused);
+        assert_eq!(judge(&rotten(5, 1), ALL_ANSWER), Verdict::Counts { write_back: true });
+        assert_eq!(
+            judge(&rotten(5, 2), ALL_ANSWER),
+            Verdict::Waits,
+            "more are rotten than may be"
+        );
+    }
+
+    #[test]
     fn a_void_outweighs_any_number_of_fragments() {
         let annulled = Evidence {
             annulled: true,
@@ -160,14 +176,17 @@ mod tests {
     proptest! {
         /// Whatever was acknowledged at Q and lost at most b fragments since is never refused, whoever is silent.
         #[test]
-        fn nothing_acknowledged_is_refused(k in 1_u16..20, m in 0_u16..12, silent in 0_u16..12, liars in 0_u16..3, seen in 0_u16..40) {
+        fn nothing_acknowledged_is_refused(
+            k in 1_u16..20, m in 0_u16..12, silent in 0_u16..12, liars in 0_u16..3, rotten in 0_u16..3, seen in 0_u16..40,
+        ) {
             let n = k + m;
             let quorum = (n + k).div_ceil(2);
             let hidden = silent.min(quorum);
-            let lost = liars.min(quorum - hidden);
-            let listed = (quorum - hidden - lost + seen % 3).min(n);
+            let lied = liars.min(quorum - hidden);
+            let rotten = rotten.min(lied);
+            let listed = (quorum - hidden - lied + rotten + seen % 3).min(n);
             let set = Standing { silent, liars, lost: 0, writable: n };
-            let root = Evidence { k, n, quorum, listed, full: listed, annulled: false };
+            let root = Evidence { k, n, quorum, listed, full: listed - rotten, annulled: false };
             prop_assert_ne!(judge(&root, set), Verdict::Refused);
         }
     }

@@ -239,22 +239,35 @@ impl Reading<'_> {
         Ok(decoded.filter(|(header, _)| header.group == self.group && header.token() == token))
     }
 
+    /// How many of a root's fragments are good, up to k.
+    pub(super) async fn good(&self, generation: Generation, root: ExtentId, listing: &Listing) -> Result<u16, Unread> {
+        let known = self.known(generation, root, listing).await?;
+        if known.extent.kind == Kind::Tombstone {
+            return Ok(listing.k);
+        }
+        let good = self.store.good(&source_of("", &known), self.progress).await;
+        good.map_err(Unread::Store)
+    }
+
     async fn manifest(&self, name: &str, known: &Known) -> Result<Manifest, Unread> {
-        let piece = Piece {
-            offset: 0,
-            len: 0,
-            extent: known.extent.clone(),
-            fragments: known.fragments.clone(),
-        };
-        let source = Source::new(name, "", 0, piece);
         let len = known.extent.shape.payload_len;
         let (bytes, _) = self
             .store
-            .fetch(&source, 0..len, self.progress)
+            .fetch(&source_of(name, known), 0..len, self.progress)
             .await
             .map_err(Unread::Store)?;
         Manifest::decode(&bytes).map_err(|error| Unread::Contradiction(error.to_string()))
     }
+}
+
+fn source_of(name: &str, known: &Known) -> Source {
+    let piece = Piece {
+        offset: 0,
+        len: 0,
+        extent: known.extent.clone(),
+        fragments: known.fragments.clone(),
+    };
+    Source::new(name, "", 0, piece)
 }
 
 /// Copies of a listing at full length or of unknown length, one an index first.

@@ -1,6 +1,6 @@
 //! What a rebuild found, in the model.
 
-use super::state::{Known, Life, State, fits, named, rule};
+use super::state::{Known, Life, Stage, State, fits, named, rule};
 use crate::catalog::record::{Commit, Condition, EpochRow, Extent, Found, Fragment, Waiting};
 use crate::catalog::{CatalogError, FOUND_GRACE};
 
@@ -76,12 +76,20 @@ impl State {
 
     pub(super) fn await_providers(&mut self, waiting: Vec<Waiting>) {
         self.forget_issued();
-        self.awaited = waiting
-            .into_iter()
-            .map(|waiting| (waiting.generation, waiting.name))
-            .collect();
-        let begun: Vec<_> = self.begun.keys().copied().collect();
-        self.awaited.retain(|generation, _| !begun.contains(generation));
+        self.awaited.clear();
+        for Waiting { generation, name } in waiting {
+            let name = match self.begun.get(&generation) {
+                None => name,
+                Some(begun) if begun.stage == Stage::Open => begun.name.clone(),
+                Some(_) => continue,
+            };
+            for extent in self.intended(generation) {
+                self.extents.remove(&extent);
+                self.fragments.retain(|_, row| row.fragment.extent != extent);
+            }
+            self.begun.remove(&generation);
+            self.awaited.entry(generation).or_insert(name);
+        }
     }
 
     pub(super) fn awaited(&self) -> Vec<Waiting> {

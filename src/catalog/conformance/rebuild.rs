@@ -63,6 +63,26 @@ fn a_sequence_that_another_overtook_is_issued_until_it_is_begun_closed_or_judged
 }
 
 #[test]
+fn what_a_rebuild_waits_for_is_open_no_more_and_nothing_of_it_is_deleted() {
+    on_each(&async |catalog| {
+        begin(catalog, "a", 1).await.unwrap();
+        let waiting = Waiting {
+            name: String::new(),
+            generation: sample::generation(1, 1),
+        };
+        catalog.await_providers(vec![waiting]).await.unwrap();
+        assert_eq!(catalog.open_generations().await.unwrap(), []);
+        assert_eq!(catalog.doomed(i64::MAX, 99).await.unwrap(), []);
+        assert_eq!(finish(catalog, "a", 1).await, Committed::Closed);
+        let awaited = catalog.awaited().await.unwrap();
+        assert_eq!(awaited[0].name, "a", "the catalog knew it");
+        catalog.adopt(vec![found("a", 1, &[0, 1, 2, 3])], 9).await.unwrap();
+        assert_eq!(catalog.awaited().await.unwrap(), []);
+        assert!(catalog.head("a").await.unwrap().is_some());
+    });
+}
+
+#[test]
 fn what_was_closed_here_is_not_adopted() {
     on_each(&async |catalog| {
         begin(catalog, "a", 1).await.unwrap();

@@ -19,7 +19,7 @@ pub(super) enum Stage {
 
 #[derive(Clone, Debug)]
 pub(super) struct Begun {
-    name: String,
+    pub(super) name: String,
     policy: String,
     condition: Condition,
     pub(super) stage: Stage,
@@ -111,7 +111,7 @@ impl State {
         self.heads.values().any(|head| head.version.generation == generation)
     }
 
-    fn intended(&self, generation: Generation) -> Vec<ExtentId> {
+    pub(super) fn intended(&self, generation: Generation) -> Vec<ExtentId> {
         let of_it = self
             .extents
             .values()

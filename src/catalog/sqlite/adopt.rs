@@ -14,7 +14,7 @@ use super::fault::{Done, Fault};
 use super::fragment;
 use super::generation::{self, GenerationRow};
 use super::head;
-use super::schema::{AWAITING, ISSUED, OWES_VOID, SETTLED};
+use super::schema::{AWAITING, ISSUED, OPEN, OWES_VOID, SETTLED};
 
 /// See [`crate::catalog::Catalog::adopt`].
 pub(super) fn adopt(conn: &Connection, all: &[Found], now: i64) -> Done<()> {
@@ -93,17 +93,23 @@ fn known(conn: &Connection, extent: &Extent, fragments: &[Fragment]) -> Done<Ext
 pub(super) fn await_providers(conn: &Connection, waiting: &[Waiting]) -> Done<()> {
     conn.execute("DELETE FROM generation WHERE state IN (?1, ?2)", [AWAITING, ISSUED])?;
     for version in waiting {
+        let name = match generation::find(conn, version.generation)? {
+            None => version.name.clone(),
+            Some(row) if row.state == OPEN => {
+                extent::forget_intended(conn, row.generation)?;
+                row.name
+            }
+            Some(_) => continue,
+        };
         let row = GenerationRow {
             generation: version.generation,
-            name: version.name.clone(),
+            name,
             policy: String::new(),
             condition: Condition::Any,
             state: AWAITING,
             root: None,
         };
-        if generation::find(conn, version.generation)?.is_none() {
-            row.save(conn)?;
-        }
+        row.save(conn)?;
     }
     Ok(())
 }

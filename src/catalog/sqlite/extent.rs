@@ -181,6 +181,20 @@ pub(super) fn retire_intended(conn: &Connection, generation: Generation, due: i6
     Ok(())
 }
 
+/// Forgets what a generation wrote for a version still to come, with all its fragments, and deletes nothing.
+pub(super) fn forget_intended(conn: &Connection, generation: Generation) -> Done<()> {
+    for row in unheld(conn, generation)? {
+        if row.is_intended_by(generation) {
+            for fragment in fragment::all_of(conn, &row)? {
+                fragment.remove(conn)?;
+            }
+            conn.prepare_cached("DELETE FROM extent WHERE no = ?1")?
+                .execute([row.no])?;
+        }
+    }
+    Ok(())
+}
+
 /// Adds an extent that nothing names yet; its id must be new and its shape a possible one.
 pub(super) fn insert(conn: &Connection, extent: &Extent) -> Done<ExtentRow> {
     extent.shape.check().map_err(|error| Fault::rule(error.to_string()))?;
