@@ -305,3 +305,17 @@ async fn regression_a_repair_signs_in_whom_it_asks() {
     let report = raic::care::repair::check(&store, "a", true, &progress).await.unwrap();
     assert_eq!(report.health(), raic::catalog::record::Health::Whole);
 }
+
+#[tokio::test]
+async fn a_process_that_began_while_no_provider_answered_writes_once_they_do() {
+    let mut set = Set::new(6, 47);
+    for faults in &mut set.faults[..4] {
+        faults.add(Rule::always(Fault::Fail(Class::Transient)).on(Operation::Put));
+    }
+    let store = set.open().await;
+    let refused = put(&store, "a", &policy(4, 2), &ramp(100)).await.unwrap_err();
+    assert!(refused.to_string().contains("more than half"), "{refused}");
+    set.faults.iter_mut().for_each(|faults| faults.clear());
+    put(&store, "a", &policy(4, 2), &ramp(200)).await.unwrap();
+    assert_eq!(get(&store, "a").await.unwrap(), ramp(200));
+}

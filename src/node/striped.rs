@@ -262,7 +262,10 @@ fn share_name(prefix: &str, index: StorageIndex, number: u8) -> String {
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn trouble(error: StoreError) -> Trouble {
     let causes = match &error {
-        StoreError::NotStored { causes, .. } | StoreError::OutcomeUnknown { causes, .. } => causes.as_slice(),
+        StoreError::NotStored { causes, .. }
+        | StoreError::OutcomeUnknown { causes, .. }
+        | StoreError::NoMajority { causes, .. }
+        | StoreError::Unreachable { causes, .. } => causes.as_slice(),
         _ => &[],
     };
     let said: Vec<String> = std::iter::once(error.to_string())

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, Shared};
@@ -46,6 +46,9 @@ const TELL_WITHIN: Duration = Duration::from_secs(3);
 /// In a catalog's row, in the place of a writer: a rebuild has seen this epoch passed, and all before it, whoever claimed them.
 pub const PASSED: WriterId = WriterId([0xff; 16]);
 
+/// A claim on its way to the clouds, or its outcome.
+type Confirming = Shared<BoxFuture<'static, Result<(), Failure>>>;
+
 /// This process as a writer.
 #[derive(Debug)]
 pub struct Writer {
@@ -53,7 +56,8 @@ pub struct Writer {
     id: WriterId,
     sequence: AtomicU64,
     shipments: AtomicU64,
-    durable: Shared<BoxFuture<'static, Result<(), Failure>>>,
+    store: Weak<Store>,
+    confirming: Mutex<Confirming>,
     /// Another writer was seen after the claim: nothing more that counts may leave.
     fenced: OnceLock<Failure>,
 }
@@ -84,12 +88,26 @@ impl Writer {
         }
     }
 
-    /// Waits until the claim is durable: before a root, tombstone or void leaves. Refused for good once another writer was seen.
+    /// Waits until the claim is durable: before a root, tombstone or void leaves. Refused for good once another writer was seen; what failed for want
+    /// of providers is tried again by whoever comes after.
     pub async fn durable(&self) -> Result<(), StoreError> {
         match self.fenced.get() {
             Some(failure) => Err(failure.clone().into()),
-            None => self.durable.clone().await.map_err(StoreError::from),
+            None => self.confirming().await.map_err(StoreError::from),
         }
+    }
+
+    /// The attempt that is under way or ended well; a new one after one that ended badly.
+    fn confirming(&self) -> Confirming {
+        let mut confirming = self.confirming.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = matches!(
+            confirming.peek(),
+            Some(Err(Failure::NoMajority { .. } | Failure::Catalog(_)))
+        );
+        if failed && let Some(store) = self.store.upgrade() {
+            *confirming = store.confirming(self.epoch, self.id);
+        }
+        confirming.clone()
     }
 }
 
@@ -145,17 +163,27 @@ impl Store {
         let epoch = known.iter().map(|row| row.epoch).max().unwrap_or(0) + 1;
         let id = WriterId(random(self.entropy.as_ref()));
         self.catalog.claim_epoch(epoch, id).await?;
+        Ok(Writer {
+            epoch,
+            id,
+            sequence: AtomicU64::new(0),
+            shipments: AtomicU64::new(0),
+            fenced: OnceLock::new(),
+            store: Arc::downgrade(self),
+            confirming: Mutex::new(self.confirming(epoch, id)),
+        })
+    }
+
+    /// Begins to make a claim durable.
+    fn confirming(self: &Arc<Store>, epoch: u64, writer: WriterId) -> Confirming {
         let store = self.clone();
-        let confirm = tokio::spawn(async move {
-            store
-                .confirm(Generation {
-                    epoch,
-                    sequence: 0,
-                    writer: id,
-                })
-                .await
-        });
-        let durable = confirm.map(|end| match end {
+        let mine = Generation {
+            epoch,
+            sequence: 0,
+            writer,
+        };
+        let confirm = tokio::spawn(async move { store.confirm(mine).await });
+        let outcome = confirm.map(|end| match end {
             Ok(result) => result,
             Err(panic) => Err(Failure::NoMajority {
                 answered: 0,
@@ -163,14 +191,7 @@ impl Store {
                 causes: vec![broken(&panic)],
             }),
         });
-        Ok(Writer {
-            epoch,
-            id,
-            sequence: AtomicU64::new(0),
-            shipments: AtomicU64::new(0),
-            fenced: OnceLock::new(),
-            durable: durable.boxed().shared(),
-        })
+        outcome.boxed().shared()
     }
 
     /// Lists and writes on all members; done at the first majority. The rest, and the removal of older records, goes on behind.

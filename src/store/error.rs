@@ -225,9 +225,13 @@ pub enum StoreError {
 
 impl StoreError {
     /// The same failure of a put, where nobody knows whether it counts all the same.
-    pub(super) fn of_unknown_outcome(self, name: &str, n: u16) -> StoreError {
+    pub(super) fn of_unknown_outcome(mut self, name: &str, n: u16) -> StoreError {
         let (confirmed, causes, why) = match self {
             StoreError::NotStored { confirmed, causes, .. } => (confirmed, causes, None),
+            StoreError::NoMajority { ref mut causes, .. } => {
+                let causes = std::mem::take(causes);
+                (n, causes, Some(self.to_string()))
+            }
             other => (n, Vec::new(), Some(other.to_string())),
         };
         StoreError::OutcomeUnknown {

@@ -283,7 +283,10 @@ impl Store {
         let fragments = source.piece.fragments.iter();
         let others = fragments.filter(|f| f.state != FragmentState::Missing && !missing.contains(&f.index));
         let others: Vec<&Fragment> = others.filter(|_| !planted(Bug::RepairIntoATakenDomain)).collect();
-        let held: Vec<ProviderId> = others.iter().map(|f| f.provider).collect();
+        // Whoever is to be avoided may hold one that nobody knows of.
+        let avoided = clouds.all().filter(|cloud| source.avoid.contains(&cloud.member.name));
+        let avoided: Vec<ProviderId> = avoided.map(|cloud| cloud.member.id).collect();
+        let held: Vec<ProviderId> = others.iter().map(|f| f.provider).chain(avoided.clone()).collect();
         let none = BTreeMap::new();
         let spread = policy.map_or(&none, |policy| &policy.spread);
         let refilled = |held: &[ProviderId]| {
@@ -292,7 +295,8 @@ impl Store {
             seats.unwrap_or_default()
         };
         let mut seats = refilled(&held);
-        let needed = without_surplus(&others);
+        let mut needed = without_surplus(&others);
+        needed.extend(avoided);
         if seats.len() < missing.len() && needed.len() < held.len() {
             // Beside a second copy of what another holds too, rather than nowhere.
             seats = refilled(&needed);
