@@ -455,6 +455,7 @@ impl Access {
                 let _ = done.send(());
                 sleep(millis(after)).await;
                 change(&cloud);
+                cloud.world.landed(cloud.at);
                 return;
             }
             change(&cloud);

@@ -198,6 +198,11 @@ impl World {
         self.inner().trouble.silent.insert(at);
     }
 
+    /// What was late came just now: whoever asked before in this step was right not to find it.
+    pub(crate) fn landed(&self, at: usize) {
+        self.inner().trouble.silent.insert(at);
+    }
+
     /// A provider's answer was untrue.
     pub(crate) fn lied(&self, at: usize, fault: Fault) {
         self.count(fault);
